@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/backend/ContentScan.h"
+
+#include "SecurityTap/Limits.h"
+#include "SecurityTap/engine/YaraEngine.h"
+
+#include <algorithm>
+
+namespace Sentinel {
+
+ContentScan::ContentScan(
+    const ScanRequest &request, std::shared_ptr<const RuleSet> ruleSet, Surroundings surroundings)
+    : m_requestId(request.id())
+    , m_subject(request.subject())
+    , m_ruleSet(std::move(ruleSet))
+    , m_around(std::move(surroundings))
+    , m_content(m_subject.content)
+{
+}
+
+ContentScan::~ContentScan()
+{
+    if (!m_key.isEmpty())
+        m_around.cache->settle(m_key, std::nullopt);
+}
+
+ScanTask::Progress ContentScan::step(const SliceBudget &budget)
+{
+    if (!m_content && !load())
+        return Progress::Done;
+    const bool isComplete = m_content->extent().isComplete;
+    if (m_around.hashContent) {
+        hashArrived(budget);
+        if (isComplete && !isHashed())
+            return Progress::More;
+        if (isHashed() && !m_asked) {
+            if (const auto progress = askCache())
+                return *progress;
+        }
+    }
+    if (!m_engineTask)
+        m_engineTask = YaraEngine::begin(m_ruleSet, m_subject, m_content);
+    const Progress progress = m_engineTask->step(budget);
+    if (progress != Progress::Done)
+        return progress;
+    ScanResult result = m_engineTask->takeResult();
+    m_engineTask.reset();
+    // A growing content can be complete by now, and scanned, before we have hashed its end.
+    while (m_around.hashContent && m_content->extent().isComplete && !isHashed())
+        hashArrived({});
+    conclude(result.withSha256(m_sha256));
+    return Progress::Done;
+}
+
+bool ContentScan::load()
+{
+    auto content = m_subject.loader();
+    if (!content) {
+        m_result = std::move(content.error());
+        return false;
+    }
+    m_content = std::move(*content);
+    if (m_content->extent().sizeBytes <= m_around.maxScanBytes)
+        return true;
+    m_result = ScanResult::notScanned(Reason::TooLarge);
+    return false;
+}
+
+void ContentScan::hashArrived(const SliceBudget &budget)
+{
+    const Content::Extent extent = m_content->extent();
+    while (m_hashedBytes < extent.sizeBytes) {
+        const qint64 size = std::min(extent.sizeBytes - m_hashedBytes, Limits::mib);
+        m_hash.add({m_content->bytes() + m_hashedBytes, size_t(size)});
+        m_hashedBytes += size;
+        if (budget.isUsedUp())
+            break;
+    }
+    if (extent.isComplete && m_hashedBytes == extent.sizeBytes && m_sha256.isEmpty())
+        m_sha256 = m_hash.result();
+}
+
+bool ContentScan::isHashed() const
+{
+    return !m_sha256.isEmpty();
+}
+
+//! Nothing if the scan is ours to do.
+std::optional<ScanTask::Progress> ContentScan::askCache()
+{
+    QByteArrayList visible = YaraEngine::externals(m_subject, *m_content);
+    visible.append(QByteArray::number(m_around.maxScanBytes));
+    const QByteArray key = VerdictCache::key(m_sha256, m_ruleSet->digest(), visible);
+    const VerdictCache::Answer answer
+        = m_around.cache->ask(key, [queue = m_around.queue, id = m_requestId] {
+              if (const auto alive = queue.lock())
+                  alive->wake(id);
+          });
+    switch (answer.role) {
+    case VerdictCache::Role::Hit:
+        m_around.telemetry->countCacheHit();
+        m_engineTask.reset();
+        m_result = answer.result;
+        return Progress::Done;
+    case VerdictCache::Role::Follower:
+        return Progress::Starved;
+    case VerdictCache::Role::Leader:
+        break;
+    }
+    m_asked = true;
+    m_key = key;
+    return std::nullopt;
+}
+
+void ContentScan::conclude(ScanResult result)
+{
+    m_result = std::move(result);
+    if (!m_key.isEmpty())
+        m_around.cache->settle(std::exchange(m_key, {}), m_result);
+}
+
+ScanResult ContentScan::takeResult()
+{
+    return std::move(*m_result);
+}
+
+} // namespace Sentinel

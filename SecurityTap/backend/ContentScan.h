@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/content/Content.h"
+#include "SecurityTap/content/Sha256.h"
+#include "SecurityTap/engine/RuleSet.h"
+#include "SecurityTap/engine/ScanTask.h"
+#include "SecurityTap/scan/ScanQueue.h"
+#include "SecurityTap/scan/ScanRequest.h"
+#include "SecurityTap/scan/ScanTelemetry.h"
+#include "SecurityTap/scan/VerdictCache.h"
+
+#include <memory>
+#include <optional>
+
+namespace Sentinel {
+
+//! \brief All that a worker does for one request: fetches its content, hashes it, asks the cache,
+//! and has the engine scan it if nobody knows or is finding out.
+//!
+//! A complete content is hashed first. One that still arrives is scanned meanwhile, and the cache
+//! asked when its last byte has come. The first scan of a content leads, the others follow it.
+//!
+//! Thread: one at a time, each slice on any.
+class ContentScan final : public ScanTask {
+public:
+    struct Surroundings {
+        std::shared_ptr<VerdictCache> cache;
+        std::shared_ptr<ScanTelemetry> telemetry;
+        std::weak_ptr<ScanQueue> queue; // to be woken when a scan that is followed ends
+        qint64 maxScanBytes = 0;
+        bool hashContent = true;
+    };
+
+    ContentScan(const ScanRequest &request, std::shared_ptr<const RuleSet> ruleSet,
+        Surroundings surroundings);
+    //! Lets the followers of an unfinished scan go on.
+    ~ContentScan() override;
+    Q_DISABLE_COPY_MOVE(ContentScan)
+
+    Progress step(const SliceBudget &budget) override;
+    ScanResult takeResult() override;
+
+private:
+    bool load();
+    void hashArrived(const SliceBudget &budget);
+    bool isHashed() const;
+    std::optional<Progress> askCache();
+    void conclude(ScanResult result);
+
+    const quint64 m_requestId;
+    const ScanSubject m_subject; // shares its content with the request, which may go first
+    const std::shared_ptr<const RuleSet> m_ruleSet;
+    const Surroundings m_around;
+    std::shared_ptr<const Content> m_content;
+    std::unique_ptr<ScanTask> m_engineTask;
+    Sha256 m_hash;
+    qint64 m_hashedBytes = 0;
+    QByteArray m_sha256;
+    QByteArray m_key; // set while we lead
+    bool m_asked = false;
+    std::optional<ScanResult> m_result;
+};
+
+} // namespace Sentinel

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/backend/LocalBackend.h"
+
+#include "SecurityTap/backend/ContentScan.h"
+
+namespace Sentinel {
+
+LocalBackend::LocalBackend(std::shared_ptr<YaraEngine> engine, Settings settings)
+    : m_settings(settings)
+    , m_engine(std::move(engine))
+    , m_queue(std::make_shared<ScanQueue>(settings.queue))
+    , m_telemetry(std::make_shared<ScanTelemetry>())
+    , m_cache(std::make_shared<VerdictCache>(settings.cache))
+    // The task factory holds what it needs by itself: a worker that hangs may outlive us.
+    , m_pool(
+          m_queue, m_telemetry,
+          [engineOfScans = m_engine, queue = m_queue, telemetry = m_telemetry, cache = m_cache,
+              settings](ScanRequest &request) -> std::unique_ptr<ScanTask> {
+              return std::make_unique<ContentScan>(request, engineOfScans->ruleSet(),
+                  ContentScan::Surroundings {
+                      cache, telemetry, queue, settings.maxScanBytes, settings.hashContent});
+          },
+          settings.workers)
+{
+}
+
+LocalBackend::~LocalBackend()
+{
+    stop();
+}
+
+void LocalBackend::start()
+{
+    m_pool.start();
+}
+
+void LocalBackend::stop()
+{
+    m_pool.stop();
+}
+
+std::optional<Reason> LocalBackend::submit(std::shared_ptr<ScanRequest> request)
+{
+    const ScanSubject &subject = request->subject();
+    Deadline deadline = noDeadline;
+    const bool isComplete = !subject.content || subject.content->extent().isComplete;
+    if (isComplete) {
+        if (subject.sizeBytes > m_settings.maxScanBytes)
+            return Reason::TooLarge;
+        deadline = request->createdAt() + m_settings.timeouts.forSize(subject.sizeBytes);
+    }
+    return m_pool.submit(std::move(request), deadline);
+}
+
+void LocalBackend::wake(quint64 id)
+{
+    m_pool.wake(id);
+}
+
+void LocalBackend::completeContent(quint64 id, qint64 sizeBytes)
+{
+    m_pool.completeContent(id, sizeBytes, Clock::now() + m_settings.timeouts.forSize(sizeBytes));
+}
+
+void LocalBackend::cancel(quint64 id, ScanResult result)
+{
+    m_pool.cancel(id, std::move(result));
+}
+
+void LocalBackend::countRefusal(const ScanResult &result)
+{
+    m_telemetry->countAnswer(result, {});
+}
+
+TelemetrySnapshot LocalBackend::telemetry() const
+{
+    TelemetrySnapshot snapshot = m_telemetry->snapshot();
+    const ScanQueue::Depths depths = m_queue->depths();
+    const ScanWorkerPool::Counts counts = m_pool.counts();
+    snapshot.currentQueueDepth = depths.waiting;
+    snapshot.maxQueueDepthSeen = depths.peakWaiting;
+    snapshot.activeWorkers = counts.active;
+    snapshot.workers = counts.workers;
+    return snapshot;
+}
+
+} // namespace Sentinel

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/content/Spool.h"
+
+#include "SecurityTap/Limits.h"
+
+#include <QDir>
+#include <QFile>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <vector>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U // Linux 6.3
+#endif
+
+namespace Sentinel {
+
+namespace {
+
+// What a spool of unknown size takes from the budget at a time.
+constexpr qint64 reserveStepBytes = 256 * Limits::kib;
+constexpr qint64 copyChunkBytes = 256 * Limits::kib;
+constexpr mode_t privateMode = 0600;
+
+qint64 roundedUp(qint64 bytes, qint64 unit)
+{
+    return (bytes + unit - 1) / unit * unit;
+}
+
+qint64 pageBytes()
+{
+    static const qint64 bytes = ::sysconf(_SC_PAGESIZE);
+    return bytes;
+}
+
+// Repeats \p call, which returns -1 and sets errno, while signals interrupt it.
+template <typename Call>
+auto retried(Call call)
+{
+    auto result = call();
+    while (result == -1 && errno == EINTR)
+        result = call();
+    return result;
+}
+
+void *mapped(void *address, qint64 size, int flags, int descriptor)
+{
+    return ::mmap(address, static_cast<size_t>(size), PROT_READ,
+        MAP_PRIVATE | MAP_NORESERVE | flags, descriptor, 0);
+}
+
+// A copy by hand, for file systems between which the kernel does not.
+int copyByReading(int source, int target, qint64 offset, qint64 size)
+{
+    std::vector<char> chunk(static_cast<size_t>(std::min(copyChunkBytes, size - offset)));
+    while (offset < size) {
+        const auto want = std::min(static_cast<qint64>(chunk.size()), size - offset);
+        const auto got = retried(
+            [&] { return ::pread(source, chunk.data(), static_cast<size_t>(want), offset); });
+        if (got <= 0)
+            return got == 0 ? EIO : errno;
+        for (ssize_t done = 0; done < got;) {
+            const auto written = retried([&] {
+                return ::pwrite(
+                    target, chunk.data() + done, static_cast<size_t>(got - done), offset + done);
+            });
+            if (written < 0)
+                return errno;
+            done += written;
+        }
+        offset += got;
+    }
+    return 0;
+}
+
+// Copies the first \p size bytes, all of them. Returns 0 or the error's number.
+int copyBytes(int source, int target, qint64 size)
+{
+    if (retried([&] { return ::lseek(target, 0, SEEK_SET); }) < 0)
+        return errno;
+    off_t offset = 0;
+    while (offset < size) {
+        const auto want = static_cast<size_t>(std::min<qint64>(size - offset, Limits::gib));
+        const auto sent = retried([&] { return ::sendfile(target, source, &offset, want); });
+        if (sent == 0)
+            return EIO; // shorter than it says: never release less than was scanned
+        if (sent < 0)
+            return errno == EINVAL || errno == ENOSYS ? copyByReading(source, target, offset, size)
+                                                      : errno;
+    }
+    return 0;
+}
+
+} // namespace
+
+// The address range that content() shows, and what it holds of the budget while anyone can read it.
+struct Spool::Mapping {
+    explicit Mapping(std::shared_ptr<SpoolBudget> spoolBudget) : budget(std::move(spoolBudget)) { }
+    Q_DISABLE_COPY_MOVE(Mapping)
+    ~Mapping()
+    {
+        if (address)
+            ::munmap(address, static_cast<size_t>(sizeBytes));
+        giveBack();
+    }
+    void giveBack()
+    {
+        if (budget)
+            budget->release(reservedBytes);
+        reservedBytes = 0;
+    }
+
+    std::shared_ptr<SpoolBudget> budget;
+    qint64 reservedBytes = 0;
+    void *address = nullptr;
+    qint64 sizeBytes = 0;
+};
+
+Spool::Spool(SpoolOptions options)
+    : m_options(std::move(options)), m_mapping(std::make_shared<Mapping>(m_options.budget))
+{
+    if (m_options.directory.isEmpty())
+        m_options.directory = QDir::tempPath();
+    // More can never arrive, so more address space is of no use.
+    m_options.maxMappedBytes =
+        std::clamp<qint64>(m_options.maxMappedBytes, 0, std::max<qint64>(m_options.maxBytes, 0));
+}
+
+Spool::~Spool() = default;
+
+std::expected<std::unique_ptr<Spool>, SpoolError> Spool::create(SpoolOptions options)
+{
+    std::unique_ptr<Spool> spool(new Spool(std::move(options)));
+    const qint64 announced = std::max<qint64>(spool->m_options.announcedBytes.value_or(0), 0);
+    const bool toMemory = announced <= Limits::maxMemorySpoolBytes
+        && spool->tryReserve(announced, pageBytes()) && spool->openMemory();
+    if (!toMemory) {
+        spool->m_mapping->giveBack();
+        auto file = spool->openFile();
+        if (!file)
+            return std::unexpected(file.error());
+        spool->m_file = std::move(*file);
+    }
+    if (const auto done = spool->map(); !done)
+        return std::unexpected(done.error());
+    return spool;
+}
+
+SpoolError Spool::error(int errorNumber, const QString &what) const
+{
+    const QString reason = qt_error_string(errorNumber);
+    switch (errorNumber) {
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG: // RLIMIT_FSIZE, or the file system's largest file
+        return {SpoolError::Code::NoSpace,
+            QStringLiteral("%1 failed: %2. Free some space in %3, or choose another directory.")
+                .arg(what, reason, m_options.directory)};
+    case EMFILE:
+    case ENFILE:
+        return {SpoolError::Code::Failed,
+            QStringLiteral("%1 failed: %2. Raise the limit of open files (ulimit -n).")
+                .arg(what, reason)};
+    default:
+        return {SpoolError::Code::Failed,
+            QStringLiteral("%1 failed: %2. Check the directory %3, or choose another one.")
+                .arg(what, reason, m_options.directory)};
+    }
+}
+
+std::expected<void, SpoolError> Spool::openMemory()
+{
+    // Never executable where the kernel knows how; an older one refuses the flag.
+    int fd = ::memfd_create("download", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL)
+        fd = ::memfd_create("download", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    FileDescriptor file(fd);
+    // Cannot shrink from the start: no reader will ever touch a page that is gone.
+    if (fd < 0 || ::fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+        return std::unexpected(error(errno, QStringLiteral("Keeping a download in memory")));
+    m_file = std::move(file);
+    m_inMemory = true;
+    return {};
+}
+
+std::expected<FileDescriptor, SpoolError> Spool::openFile()
+{
+    const auto openIn = [](const QString &directory) {
+        const QByteArray path = QFile::encodeName(directory);
+        return retried(
+            [&] { return ::open(path.constData(), O_TMPFILE | O_RDWR | O_CLOEXEC, privateMode); });
+    };
+    int fd = openIn(m_options.directory);
+    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+        m_options.directory = QDir::tempPath(); // as on vfat; the release then copies
+        fd = openIn(m_options.directory);
+    }
+    if (fd < 0)
+        return std::unexpected(
+            error(errno, QStringLiteral("Creating a nameless file for a download")));
+    return FileDescriptor(fd);
+}
+
+std::expected<void, SpoolError> Spool::map()
+{
+    // The whole range at once, far beyond the end of the file: as the file grows, its bytes appear
+    // here. Pages beyond the end would be SIGBUS, so readers stay within what is announced.
+    m_mapping->sizeBytes = roundedUp(std::max<qint64>(m_options.maxMappedBytes, 1), pageBytes());
+    void *address = mapped(nullptr, m_mapping->sizeBytes, 0, m_file.get());
+    if (address == MAP_FAILED)
+        return std::unexpected(error(errno, QStringLiteral("Mapping a download for its scan")));
+    m_mapping->address = address;
+    m_content = std::make_shared<Content>(static_cast<const uchar *>(address), m_mapping);
+    return {};
+}
+
+// Room for \p sizeBytes in memory, taken from the budget in multiples of \p unitBytes.
+bool Spool::tryReserve(qint64 sizeBytes, qint64 unitBytes)
+{
+    const qint64 missing = sizeBytes - m_mapping->reservedBytes;
+    if (missing <= 0)
+        return true;
+    const qint64 taken = roundedUp(missing, unitBytes);
+    if (m_mapping->budget && !m_mapping->budget->tryReserve(taken))
+        return false;
+    m_mapping->reservedBytes += taken;
+    return true;
+}
+
+std::expected<void, SpoolError> Spool::append(std::span<const char> bytes)
+{
+    if (m_sealed)
+        return std::unexpected(SpoolError{SpoolError::Code::Failed,
+            QStringLiteral("Bytes arrived after the end of the download.")});
+    const auto count = static_cast<qint64>(bytes.size());
+    if (count > m_options.maxBytes - m_size)
+        return std::unexpected(SpoolError{SpoolError::Code::TooLarge,
+            QStringLiteral("The download is larger than the limit of %1 bytes.")
+                .arg(m_options.maxBytes)});
+
+    if (m_inMemory) {
+        const qint64 size = m_size + count;
+        const bool fits = size <= m_mapping->reservedBytes
+            || (size <= Limits::maxUnannouncedMemoryBytes && tryReserve(size, reserveStepBytes));
+        if (!fits) {
+            if (const auto moved = moveToFile(); !moved)
+                return moved;
+        }
+    }
+
+    auto written = write(bytes);
+    if (!written && m_inMemory && moveToFile()) // no memory left; there may be room on the disk
+        written = write(bytes);
+    if (!written)
+        return written;
+    m_size += count;
+    m_content->grow(std::min(m_size, m_options.maxMappedBytes));
+    return {};
+}
+
+// All of \p bytes at the end, which stays where it is if they do not fit.
+std::expected<void, SpoolError> Spool::write(std::span<const char> bytes)
+{
+    qint64 offset = m_size;
+    while (!bytes.empty()) {
+        const auto count =
+            retried([&] { return ::pwrite(m_file.get(), bytes.data(), bytes.size(), offset); });
+        if (count < 0) {
+            const int errorNumber = errno;
+            // What memory keeps beyond m_size nobody looks at, and seal() gets rid of.
+            [[maybe_unused]] const int cut = m_inMemory ? 0 : ::ftruncate(m_file.get(), m_size);
+            return std::unexpected(error(errorNumber, QStringLiteral("Writing a download")));
+        }
+        bytes = bytes.subspan(static_cast<size_t>(count));
+        offset += count;
+    }
+    return {};
+}
+
+std::expected<void, SpoolError> Spool::copyTo(int descriptor) const
+{
+    if (const int errorNumber = copyBytes(m_file.get(), descriptor, m_size); errorNumber != 0)
+        return std::unexpected(error(errorNumber, QStringLiteral("Copying a download")));
+    return {};
+}
+
+std::expected<void, SpoolError> Spool::moveToFile()
+{
+    auto file = openFile();
+    if (!file)
+        return std::unexpected(file.error());
+    if (const auto copied = copyTo(file->get()); !copied)
+        return copied;
+
+    // The file takes the memory's place in one step, with the same bytes at the same addresses:
+    // a scan that reads there meanwhile does not notice. Whether this file can be mapped at all is
+    // tried elsewhere first, as a failure in place may leave a hole under that scan.
+    void *trial = mapped(nullptr, pageBytes(), 0, file->get());
+    if (trial == MAP_FAILED)
+        return std::unexpected(error(errno, QStringLiteral("Mapping a download for its scan")));
+    ::munmap(trial, static_cast<size_t>(pageBytes()));
+    if (mapped(m_mapping->address, m_mapping->sizeBytes, MAP_FIXED, file->get()) == MAP_FAILED) {
+        const int errorNumber = errno;
+        if (mapped(m_mapping->address, m_mapping->sizeBytes, MAP_FIXED, m_file.get()) == MAP_FAILED)
+            qFatal("A download's memory cannot be mapped again: %d", errorNumber);
+        return std::unexpected(
+            error(errorNumber, QStringLiteral("Mapping a download for its scan")));
+    }
+    m_file = std::move(*file);
+    m_inMemory = false;
+    m_mapping->giveBack();
+    return {};
+}
+
+// Cuts off what a failed append() left behind the end.
+std::expected<void, SpoolError> Spool::cutToSize()
+{
+    struct stat status { };
+    if (::fstat(m_file.get(), &status) != 0)
+        return std::unexpected(error(errno, QStringLiteral("Closing a download")));
+    if (status.st_size == m_size)
+        return {};
+    if (m_inMemory)
+        return moveToFile(); // memory cannot shrink
+    if (::ftruncate(m_file.get(), m_size) != 0)
+        return std::unexpected(error(errno, QStringLiteral("Closing a download")));
+    return {};
+}
+
+std::expected<void, SpoolError> Spool::seal()
+{
+    if (m_sealed)
+        return {};
+    if (const auto cut = cutToSize(); !cut)
+        return cut;
+    if (m_inMemory) {
+        constexpr int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SEAL;
+        if (retried([&] { return ::fcntl(m_file.get(), F_ADD_SEALS, seals); }) < 0)
+            return std::unexpected(error(errno, QStringLiteral("Sealing a download")));
+    } else if (auto readOnly = openReadOnly()) {
+        // Also lets a released program be started while we still hold it (no ETXTBSY).
+        m_file = std::move(*readOnly);
+    } // Without /proc it stays writable by us alone, which scans nothing worse.
+    m_sealed = true;
+    if (m_size <= m_options.maxMappedBytes)
+        m_content->complete();
+    return {};
+}
+
+std::expected<qint64, SpoolError> Spool::read(char *target, qint64 size, qint64 offset) const
+{
+    if (size < 0 || offset < 0)
+        return std::unexpected(SpoolError{
+            SpoolError::Code::Failed, QStringLiteral("A read before the start of a download.")});
+    // Not to the end of the file: a failed append() may have left bytes there.
+    const qint64 end = offset + std::min(size, std::max<qint64>(m_size - offset, 0));
+    qint64 done = 0;
+    while (offset + done < end) {
+        const auto count = retried([&] {
+            return ::pread(m_file.get(), target + done, static_cast<size_t>(end - offset - done),
+                offset + done);
+        });
+        if (count < 0)
+            return std::unexpected(error(errno, QStringLiteral("Reading a download")));
+        if (count == 0)
+            break;
+        done += count;
+    }
+    return done;
+}
+
+std::expected<FileDescriptor, SpoolError> Spool::openReadOnly() const
+{
+    const QByteArray path = "/proc/self/fd/" + QByteArray::number(m_file.get());
+    const int fd = retried([&] { return ::open(path.constData(), O_RDONLY | O_CLOEXEC); });
+    if (fd < 0)
+        return std::unexpected(error(errno, QStringLiteral("Opening a download for reading")));
+    return FileDescriptor(fd);
+}
+
+} // namespace Sentinel

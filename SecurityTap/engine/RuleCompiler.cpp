@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/engine/RuleCompiler.h"
+
+#include "SecurityTap/Limits.h"
+#include "SecurityTap/Logging.h"
+#include "SecurityTap/content/Sha256.h"
+#include "SecurityTap/engine/RuleFiles.h"
+#include "SecurityTap/engine/YaraLibrary.h"
+
+#include <QDir>
+#include <QFileInfo>
+
+#include <yara.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace Sentinel {
+
+namespace {
+
+struct DestroyCompiler {
+    void operator()(YR_COMPILER *compiler) const { yr_compiler_destroy(compiler); }
+};
+struct DestroyRules {
+    void operator()(YR_RULES *rules) const { yr_rules_destroy(rules); }
+};
+using RulesPointer = std::unique_ptr<YR_RULES, DestroyRules>;
+
+//! One run of libyara's compiler over some files, with what it read and what it said.
+struct Compilation {
+    const RuleFile *current = nullptr;
+    std::vector<RuleProblem> problems;
+    std::vector<std::pair<QString, QByteArray>> included;
+    bool failed = false;
+};
+
+void reportProblem(int level, const char *file, int line, const YR_RULE *, const char *message,
+    void *userData)
+{
+    auto *compilation = static_cast<Compilation *>(userData);
+    const bool isError = level == YARA_ERROR_LEVEL_ERROR;
+    compilation->failed |= isError;
+    if (compilation->problems.size() >= size_t(Limits::maxRuleErrors))
+        return;
+    compilation->problems.push_back(
+        {isError ? RuleProblem::Level::Error : RuleProblem::Level::Warning,
+            file ? QString::fromUtf8(file) : compilation->current->relativePath, line,
+            QString::fromUtf8(message)});
+}
+
+const char *readInclude(
+    const char *name, const char *includingFile, const char *, void *userData)
+{
+    auto *compilation = static_cast<Compilation *>(userData);
+    const QString from = includingFile ? QString::fromUtf8(includingFile)
+                                       : compilation->current->relativePath;
+    // An absolute name leaves the directory, and is refused there like every other that does.
+    const QString path = QDir::isAbsolutePath(QString::fromUtf8(name))
+        ? QString::fromUtf8(name)
+        : QFileInfo(from).path() + u'/' + QString::fromUtf8(name);
+    auto text = compilation->current->directory->read(path);
+    if (!text) {
+        compilation->problems.push_back({RuleProblem::Level::Error, from, 0,
+            QStringLiteral("the include \"%1\" %2").arg(QString::fromUtf8(name), text.error())});
+        return nullptr;
+    }
+    compilation->included.emplace_back(path, *text);
+    return ::strdup(text->constData());
+}
+
+void freeInclude(const char *text, void *)
+{
+    ::free(const_cast<char *>(text));
+}
+
+int refuseModules(YR_SCAN_CONTEXT *, int message, void *data, void *userData)
+{
+    if (message != CALLBACK_MSG_IMPORT_MODULE)
+        return CALLBACK_CONTINUE;
+    const char *module = static_cast<YR_MODULE_IMPORT *>(data)->module_name;
+    if (isModuleAllowed(module))
+        return CALLBACK_CONTINUE;
+    *static_cast<QString *>(userData) = QString::fromLatin1(module);
+    return CALLBACK_ERROR;
+}
+
+//! The forbidden module that \p rules import, or "". Asked of libyara itself, which names each
+//! module before it loads it: no way of writing the import can hide it.
+QString forbiddenModule(YR_RULES *rules)
+{
+    QString module;
+    const uchar nothing = 0;
+    yr_rules_scan_mem(
+        rules, &nothing, 0, SCAN_FLAGS_NO_TRYCATCH, &refuseModules, &module, 0);
+    return module;
+}
+
+bool addFile(YR_COMPILER *compiler, const RuleFile &file)
+{
+    // fmemopen refuses an empty buffer, and an empty file is no error.
+    if (file.text.isEmpty())
+        return true;
+    FILE *stream
+        = ::fmemopen(const_cast<char *>(file.text.constData()), size_t(file.text.size()), "r");
+    if (!stream)
+        return false;
+    const int errors = yr_compiler_add_file(compiler, stream,
+        file.ruleNamespace.toUtf8().constData(), file.relativePath.toUtf8().constData());
+    ::fclose(stream);
+    return errors == 0;
+}
+
+//! Null if anything was wrong: the compilation then says what.
+RulesPointer compile(const std::vector<const RuleFile *> &files, Compilation &compilation)
+{
+    YR_COMPILER *made = nullptr;
+    if (yr_compiler_create(&made) != ERROR_SUCCESS) {
+        compilation.problems.push_back(
+            {RuleProblem::Level::Error, {}, 0, QStringLiteral("out of memory")});
+        return nullptr;
+    }
+    const std::unique_ptr<YR_COMPILER, DestroyCompiler> compiler(made);
+    yr_compiler_set_callback(made, &reportProblem, &compilation);
+    yr_compiler_set_include_callback(made, &readInclude, &freeInclude, &compilation);
+    for (const char *name : externalVariables)
+        yr_compiler_define_string_variable(made, name, "");
+
+    for (const RuleFile *file : files) {
+        compilation.current = file;
+        if (!addFile(made, *file) || compilation.failed) {
+            // A failed compiler cannot go on.
+            if (!compilation.failed)
+                reportProblem(YARA_ERROR_LEVEL_ERROR, nullptr, 0, nullptr, "cannot be compiled",
+                    &compilation);
+            return nullptr;
+        }
+    }
+    YR_RULES *rules = nullptr;
+    if (yr_compiler_get_rules(made, &rules) != ERROR_SUCCESS) {
+        compilation.problems.push_back(
+            {RuleProblem::Level::Error, {}, 0, QStringLiteral("libyara cannot build the set")});
+        return nullptr;
+    }
+    RulesPointer result(rules);
+    const QString module = forbiddenModule(rules);
+    if (module.isEmpty())
+        return result;
+    compilation.problems.push_back({RuleProblem::Level::Error,
+        files.size() == 1 ? files.front()->relativePath : QString(), 0,
+        QStringLiteral("imports the module \"%1\", which opens files on its own and is refused")
+            .arg(module)});
+    return nullptr;
+}
+
+QByteArray digestOf(const std::vector<const RuleFile *> &files, const Compilation &compilation,
+    const RuleOptions &options)
+{
+    Sha256 hash;
+    const auto add = [&hash](const QByteArray &bytes) {
+        const qint64 size = bytes.size();
+        hash.add({reinterpret_cast<const uchar *>(&size), sizeof size});
+        hash.add({reinterpret_cast<const uchar *>(bytes.constData()), size_t(size)});
+    };
+    add(yaraVersion().toUtf8());
+    add(toString(options.unratedSeverity).toUtf8());
+    for (const RuleFile *file : files) {
+        add(file->ruleNamespace.toUtf8());
+        add(file->text);
+    }
+    for (const auto &[name, text] : compilation.included) {
+        add(name.toUtf8());
+        add(text);
+    }
+    return hash.result();
+}
+
+void append(std::vector<RuleProblem> &target, std::vector<RuleProblem> source)
+{
+    std::move(source.begin(), source.end(), std::back_inserter(target));
+}
+
+//! Each file on its own, so that every bad one is found: libyara stops at the first.
+std::vector<const RuleFile *> goodFiles(
+    const std::vector<RuleFile> &files, std::vector<RuleProblem> &problems)
+{
+    std::vector<const RuleFile *> good;
+    for (const RuleFile &file : files) {
+        Compilation alone;
+        if (compile({&file}, alone))
+            good.push_back(&file);
+        append(problems, std::move(alone.problems));
+    }
+    return good;
+}
+
+} // namespace
+
+QString toString(const RuleProblem &problem)
+{
+    const QString place = problem.line > 0
+        ? QStringLiteral("%1:%2").arg(problem.file).arg(problem.line)
+        : problem.file;
+    const QString level = problem.level == RuleProblem::Level::Error ? QStringLiteral("error")
+                                                                     : QStringLiteral("warning");
+    return place.isEmpty() ? QStringLiteral("%1: %2").arg(level, problem.message)
+                           : QStringLiteral("%1: %2: %3").arg(place, level, problem.message);
+}
+
+std::expected<CompiledRules, std::vector<RuleProblem>> compileRules(
+    const QStringList &paths, const RuleOptions &options)
+{
+    initialiseYara();
+    RuleFiles read = readRuleFiles(paths);
+    std::vector<const RuleFile *> files;
+    for (const RuleFile &file : read.files)
+        files.push_back(&file);
+
+    std::vector<RuleProblem> problems = std::move(read.problems);
+    bool hasBadFiles = !problems.empty();
+    Compilation together;
+    RulesPointer rules = files.empty() ? nullptr : compile(files, together);
+    if (!rules && !files.empty()) {
+        hasBadFiles = true;
+        const size_t before = problems.size();
+        files = goodFiles(read.files, problems);
+        if (problems.size() == before) // every file is good alone: only the whole is not
+            append(problems, std::move(together.problems));
+        together = {};
+        if (options.badFiles == BadRuleFiles::Skip && !files.empty())
+            rules = compile(files, together);
+        if (rules)
+            together.problems.clear(); // warnings: said once already, file by file
+    }
+    append(problems, std::move(together.problems));
+    if (!rules || (hasBadFiles && options.badFiles == BadRuleFiles::Refuse))
+        return std::unexpected(std::move(problems));
+
+    auto set = std::make_shared<const RuleSet>(rules.release(),
+        RuleSet::Description {
+            digestOf(files, together, options), int(files.size()), options.unratedSeverity});
+    return CompiledRules {std::move(set), std::move(problems)};
+}
+
+} // namespace Sentinel

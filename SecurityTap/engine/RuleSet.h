@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/SecurityTapExport.h"
+#include "ipc/Verdict.h"
+
+#include <QByteArray>
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+struct YR_RULES;
+struct YR_SCAN_CONTEXT;
+
+namespace Sentinel {
+
+//! \brief Compiled rules: immutable, shared by all scans that began with them.
+//!
+//! Made by compileRules(). A reload makes another one; scans under way end with theirs.
+//!
+//! Thread: any; scanners are lent one to a scan.
+class SECURITYTAP_EXPORT RuleSet {
+public:
+    //! What the compiler knows about a set.
+    struct Description {
+        QByteArray digest;    //!< SHA-256 (32 raw bytes) of all that verdicts depend on
+        int files = 0;        //!< rule files, without includes
+        Severity unratedSeverity = Severity::Malicious; //!< of rules without severity metadata
+    };
+    struct ReturnScanner {
+        std::shared_ptr<const RuleSet> ruleSet;
+        void operator()(YR_SCAN_CONTEXT *scanner) const;
+    };
+    //! A scanner on loan, returned clean: its last scan must have run to an end.
+    using ScannerLease = std::unique_ptr<YR_SCAN_CONTEXT, ReturnScanner>;
+
+    //! Takes over \p rules.
+    RuleSet(YR_RULES *rules, Description description);
+    ~RuleSet();
+    Q_DISABLE_COPY_MOVE(RuleSet)
+
+    const QByteArray &digest() const { return m_description.digest; }
+    Severity unratedSeverity() const { return m_description.unratedSeverity; }
+    int fileCount() const { return m_description.files; }
+    int ruleCount() const;
+
+    //! Bytes by which the windows of a streaming scan must overlap for every string to lie whole
+    //! inside one of them.
+    qint64 overlapBytes() const { return m_overlapBytes; }
+    //! Indexes of the strings whose matches depend on the bytes beside them (anchors, word
+    //! boundaries): at a window's edge they may match what the whole file does not.
+    const std::vector<quint32> &edgeSensitiveStrings() const { return m_edgeSensitive; }
+
+    //! A scanner over \p ruleSet; null if memory is short. Reused ones save their set-up, which
+    //! takes longer than a small scan for large sets.
+    static ScannerLease lendScanner(const std::shared_ptr<const RuleSet> &ruleSet);
+
+private:
+    YR_RULES *m_rules;
+    const Description m_description;
+    qint64 m_overlapBytes = 0;
+    std::vector<quint32> m_edgeSensitive;
+    mutable std::mutex m_mutex;
+    mutable std::vector<YR_SCAN_CONTEXT *> m_idleScanners;
+};
+
+} // namespace Sentinel

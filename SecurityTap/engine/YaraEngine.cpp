@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/engine/YaraEngine.h"
+
+#include "SecurityTap/engine/YaraLibrary.h"
+#include "SecurityTap/engine/YaraScan.h"
+
+#include <QFileInfo>
+
+namespace Sentinel {
+
+YaraEngine::YaraEngine(std::shared_ptr<const RuleSet> ruleSet)
+    : m_ruleSet(std::move(ruleSet))
+{
+}
+
+std::shared_ptr<const RuleSet> YaraEngine::ruleSet() const
+{
+    const std::lock_guard lock(m_mutex);
+    return m_ruleSet;
+}
+
+void YaraEngine::use(std::shared_ptr<const RuleSet> ruleSet)
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        m_ruleSet.swap(ruleSet);
+    }
+    // The old set may be freed here, outside of the lock.
+}
+
+std::expected<std::vector<RuleProblem>, std::vector<RuleProblem>> YaraEngine::reload(
+    const QStringList &paths, const RuleOptions &options)
+{
+    auto compiled = compileRules(paths, options);
+    if (!compiled)
+        return std::unexpected(std::move(compiled.error()));
+    use(std::move(compiled->ruleSet));
+    return std::move(compiled->problems);
+}
+
+std::unique_ptr<ScanTask> YaraEngine::begin(std::shared_ptr<const RuleSet> ruleSet,
+    const ScanSubject &subject, std::shared_ptr<const Content> content)
+{
+    QByteArrayList values = externals(subject, *content);
+    return std::make_unique<YaraScan>(
+        std::move(ruleSet), std::move(content), std::move(values));
+}
+
+QByteArrayList YaraEngine::externals(const ScanSubject &subject, const Content &content)
+{
+    static_assert(externalVariables.size() == 5);
+    const QString name = subject.metadata.filename;
+    const qsizetype dot = name.lastIndexOf(u'.');
+    return {
+        name.toUtf8(),
+        subject.filePath.toUtf8(),
+        dot < 0 ? QByteArray() : name.mid(dot).toLower().toUtf8(),
+        fileTypeName(content.span()).toUtf8(),
+        QByteArray(), // owner: a download has none yet
+    };
+}
+
+} // namespace Sentinel

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/scan/ScanQueue.h"
+
+#include <algorithm>
+
+namespace Sentinel {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// The order. 20 ms a MiB is about what a scan takes: whoever waits as long as a larger one's scan
+// would take has caught up with it.
+constexpr milliseconds handicapPerMib{20};
+constexpr qint64 maxHandicapMib = 100;
+constexpr milliseconds maxHandicapUnderWay{100};
+constexpr milliseconds executableAdvantage{50};
+
+// The longest single wait: far from where the clocks of a condition variable overflow.
+constexpr std::chrono::hours longestWait{24 * 365};
+
+//! What a request counts in the byte bound. Announced sizes come from outside and may be anything.
+qint64 accountedBytes(qint64 sizeBytes)
+{
+    return std::clamp<qint64>(sizeBytes, 0, Limits::maxSpoolBytes);
+}
+
+milliseconds handicap(qint64 bytes)
+{
+    return handicapPerMib * std::min(bytes / Limits::mib, maxHandicapMib);
+}
+
+Clock::time_point firstOrder(const ScanRequest &request, qint64 bytes)
+{
+    const FileType type = request.subject().fileType;
+    const bool isExecutable = type == FileType::Executable || type == FileType::Script;
+    return request.createdAt() + handicap(bytes)
+        - (isExecutable ? executableAdvantage : milliseconds::zero());
+}
+
+} // namespace
+
+ScanQueue::ScanQueue(Bounds bounds) : m_bounds(bounds) { }
+
+ScanQueue::~ScanQueue() = default;
+
+std::optional<Reason> ScanQueue::submit(std::shared_ptr<ScanRequest> request, Deadline deadline)
+{
+    Q_ASSERT(request);
+    const quint64 id = request->id();
+    const qint64 bytes = accountedBytes(request->subject().sizeBytes);
+
+    const std::lock_guard lock(m_mutex);
+    Q_ASSERT(!m_entries.contains(id));
+    if (!m_open)
+        return Reason::ScannerUnavailable;
+    // A request that is larger than the bound could never be scanned if it did not get the queue
+    // for itself.
+    const bool hasRoom = m_depths.bytes == 0 || bytes <= m_bounds.maxBytes - m_depths.bytes;
+    if (m_depths.waiting >= m_bounds.maxRequests || !hasRoom)
+        return Reason::QueueFull;
+
+    Entry &entry = m_entries[id];
+    entry.request = std::move(request);
+    entry.key.id = id;
+    entry.bytes = bytes;
+    m_depths.bytes += bytes;
+    m_depths.peakWaiting = std::max(m_depths.peakWaiting, ++m_depths.waiting);
+    setDeadline(entry, deadline);
+    makeReady(entry, firstOrder(*entry.request, bytes));
+    return std::nullopt;
+}
+
+std::shared_ptr<ScanRequest> ScanQueue::take(milliseconds patience)
+{
+    patience = std::clamp<milliseconds>(patience, milliseconds::zero(), longestWait);
+
+    std::unique_lock lock(m_mutex);
+    const auto isShut = [this, shutDowns = m_shutDowns] {
+        return !m_open || m_shutDowns != shutDowns;
+    };
+    m_readyChanged.wait_for(lock, patience, [&] { return isShut() || !m_ready.empty(); });
+    if (isShut() || m_ready.empty())
+        return nullptr;
+
+    Entry &entry = m_entries.at(m_ready.begin()->id);
+    m_ready.erase(m_ready.begin());
+    entry.state = State::Running;
+    entry.wakeAfterSlice = false;
+    if (!entry.isStarted) {
+        entry.isStarted = true;
+        --m_depths.waiting;
+        ++m_depths.underWay;
+    }
+    return entry.request;
+}
+
+void ScanQueue::resume(quint64 id)
+{
+    const std::lock_guard lock(m_mutex);
+    const auto it = m_entries.find(id);
+    if (it != m_entries.end() && it->second.state == State::Running)
+        makeReadyAgain(it->second);
+}
+
+void ScanQueue::starve(quint64 id)
+{
+    const std::lock_guard lock(m_mutex);
+    const auto it = m_entries.find(id);
+    if (it == m_entries.end() || it->second.state != State::Running)
+        return;
+    // What arrived during the slice may have come after the task looked for it.
+    if (it->second.wakeAfterSlice)
+        makeReadyAgain(it->second);
+    else
+        it->second.state = State::Starved;
+}
+
+void ScanQueue::wake(quint64 id)
+{
+    const std::lock_guard lock(m_mutex);
+    const auto it = m_entries.find(id);
+    if (it == m_entries.end())
+        return;
+    if (it->second.state == State::Starved)
+        makeReadyAgain(it->second);
+    else if (it->second.state == State::Running)
+        it->second.wakeAfterSlice = true;
+}
+
+void ScanQueue::completeContent(quint64 id, qint64 sizeBytes, Deadline deadline)
+{
+    const std::lock_guard lock(m_mutex);
+    const auto it = m_entries.find(id);
+    if (it == m_entries.end())
+        return;
+    Entry &entry = it->second;
+    const qint64 bytes = accountedBytes(sizeBytes);
+    m_depths.bytes += bytes - entry.bytes;
+    entry.bytes = bytes;
+    setDeadline(entry, deadline);
+
+    if (entry.state == State::Running) {
+        entry.wakeAfterSlice = true;
+    } else if (entry.state == State::Starved) {
+        makeReadyAgain(entry);
+    } else if (!entry.isStarted) {
+        // It was put into the order by its announced size; it keeps its place among equals.
+        m_ready.erase(entry.key);
+        entry.key.order = firstOrder(*entry.request, bytes);
+        m_ready.insert(entry.key);
+    }
+}
+
+std::shared_ptr<ScanRequest> ScanQueue::remove(quint64 id)
+{
+    const std::lock_guard lock(m_mutex);
+    const auto it = m_entries.find(id);
+    return it == m_entries.end() ? nullptr : takeOut(it);
+}
+
+std::vector<std::shared_ptr<ScanRequest>> ScanQueue::takeExpired()
+{
+    std::unique_lock lock(m_mutex);
+    const quint64 shutDowns = m_shutDowns;
+    std::vector<std::shared_ptr<ScanRequest>> expired;
+    while (m_open && m_shutDowns == shutDowns) {
+        const Deadline now = Clock::now();
+        while (!m_deadlines.empty() && m_deadlines.begin()->first <= now)
+            expired.push_back(takeOut(m_entries.find(m_deadlines.begin()->second)));
+        if (!expired.empty())
+            return expired;
+        if (m_deadlines.empty())
+            m_deadlinesChanged.wait(lock);
+        else
+            m_deadlinesChanged.wait_until(
+                lock, std::min(m_deadlines.begin()->first, now + longestWait));
+    }
+    return expired;
+}
+
+ScanQueue::Depths ScanQueue::depths() const
+{
+    const std::lock_guard lock(m_mutex);
+    return m_depths;
+}
+
+bool ScanQueue::hasReady() const
+{
+    const std::lock_guard lock(m_mutex);
+    return !m_ready.empty();
+}
+
+std::vector<std::shared_ptr<ScanRequest>> ScanQueue::shutDown()
+{
+    std::vector<std::shared_ptr<ScanRequest>> unanswered;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_open = false;
+        ++m_shutDowns;
+        unanswered.reserve(m_entries.size());
+        while (!m_entries.empty())
+            unanswered.push_back(takeOut(m_entries.begin()));
+        m_readyChanged.notify_all();
+        m_deadlinesChanged.notify_all();
+    }
+    std::ranges::sort(unanswered, {}, [](const auto &request) { return request->id(); });
+    return unanswered;
+}
+
+void ScanQueue::reopen()
+{
+    const std::lock_guard lock(m_mutex);
+    m_open = true;
+}
+
+void ScanQueue::makeReady(Entry &entry, Clock::time_point order)
+{
+    entry.state = State::Waiting;
+    entry.key.order = order;
+    entry.key.sequence = m_nextSequence++;
+    m_ready.insert(entry.key);
+    m_readyChanged.notify_one();
+}
+
+void ScanQueue::makeReadyAgain(Entry &entry)
+{
+    makeReady(entry, Clock::now() + std::min(handicap(entry.bytes), maxHandicapUnderWay));
+}
+
+void ScanQueue::setDeadline(Entry &entry, Deadline deadline)
+{
+    if (entry.deadline != noDeadline)
+        m_deadlines.erase({entry.deadline, entry.key.id});
+    entry.deadline = deadline;
+    if (deadline == noDeadline)
+        return;
+    const auto it = m_deadlines.emplace(deadline, entry.key.id).first;
+    if (it == m_deadlines.begin())
+        m_deadlinesChanged.notify_all();
+}
+
+std::shared_ptr<ScanRequest> ScanQueue::takeOut(std::unordered_map<quint64, Entry>::iterator it)
+{
+    Entry &entry = it->second;
+    if (entry.state == State::Waiting)
+        m_ready.erase(entry.key);
+    if (entry.deadline != noDeadline)
+        m_deadlines.erase({entry.deadline, entry.key.id});
+    --(entry.isStarted ? m_depths.underWay : m_depths.waiting);
+    m_depths.bytes -= entry.bytes;
+    std::shared_ptr<ScanRequest> request = std::move(entry.request);
+    m_entries.erase(it);
+    return request;
+}
+
+} // namespace Sentinel

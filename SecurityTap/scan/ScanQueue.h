@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/Limits.h"
+#include "SecurityTap/SecurityTapExport.h"
+#include "SecurityTap/scan/Deadline.h"
+#include "SecurityTap/scan/ScanRequest.h"
+
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+namespace Sentinel {
+
+//! \brief All accepted scan requests until each has its answer, the best of them next.
+//!
+//! The order is a virtual time: a request's arrival (for a scan under way: the end of its last
+//! slice) plus a handicap that grows with its size, less an advantage for what can be executed.
+//! Small requests so go first, equals keep their order of arrival, and nothing starves: waiting
+//! outweighs every handicap in the end (ageing). The handicap of a scan under way is capped, so
+//! that a large scan gets its slice of the workers also under a steady stream of small ones.
+//!
+//! A request waits, runs, or starves (its content has not arrived yet). Bounds count the requests
+//! that wait to be started, and the bytes of all that are not answered yet; a scan under way always
+//! finds room again. Deadlines hold in every state: takeExpired() gives out what is overdue.
+//!
+//! Thread: any (locked).
+class SECURITYTAP_EXPORT ScanQueue {
+public:
+    struct Bounds {
+        int maxRequests = Limits::maxQueuedRequests; //!< waiting to be started
+        qint64 maxBytes = Limits::maxQueuedBytes; //!< content of all unanswered requests
+    };
+    struct Depths {
+        int waiting = 0; //!< accepted, no slice yet
+        int peakWaiting = 0; //!< since the queue was made
+        int underWay = 0; //!< started, not answered: running, between slices, or starving
+        qint64 bytes = 0; //!< content of all unanswered requests
+    };
+
+    explicit ScanQueue(Bounds bounds);
+    //! Nobody may be inside; what is still here is dropped unanswered.
+    ~ScanQueue();
+    Q_DISABLE_COPY_MOVE(ScanQueue)
+
+    //! Accepts \p request, to be answered by \p deadline; else why not (QueueFull,
+    //! ScannerUnavailable after shutDown()), and the request is the caller's to answer.
+    //! Makes the request take part at once; a single lock, no allocation of its content's size.
+    [[nodiscard]] std::optional<Reason> submit(
+        std::shared_ptr<ScanRequest> request, Deadline deadline = noDeadline);
+
+    //! The best request, to be run for one slice by the caller, who gives it back by resume(),
+    //! starve() or remove(). Blocks until there is one; null when \p patience ends or at
+    //! shutDown().
+    std::shared_ptr<ScanRequest> take(std::chrono::milliseconds patience);
+    //! A slice of \p id is over and there is more to do.
+    void resume(quint64 id);
+    //! A slice of \p id is over and its content has not arrived; goes on at once if wake() was
+    //! called during the slice.
+    void starve(quint64 id);
+    //! More content of \p id has arrived, or what it waited for has happened.
+    void wake(quint64 id);
+    //! The content of \p id is complete with \p sizeBytes: from now on it has a deadline. Wakes it.
+    void completeContent(quint64 id, qint64 sizeBytes, Deadline deadline);
+
+    //! Takes \p id out, whatever its state; null if it is not here (any more). A worker that runs
+    //! it finds its resume() or starve() without effect.
+    std::shared_ptr<ScanRequest> remove(quint64 id);
+
+    //! Blocks until requests are overdue and takes them out; empty after shutDown(), and only then.
+    std::vector<std::shared_ptr<ScanRequest>> takeExpired();
+
+    Depths depths() const;
+    //! True if a take() would find something now.
+    bool hasReady() const;
+
+    //! Refuses new requests, wakes every waiter, and gives out all that is unanswered, oldest
+    //! first.
+    std::vector<std::shared_ptr<ScanRequest>> shutDown();
+    //! Accepts requests again after shutDown().
+    void reopen();
+
+private:
+    enum class State : quint8 { Waiting, Running, Starved };
+    struct Key {
+        Clock::time_point order;
+        quint64 sequence = 0;
+        quint64 id = 0;
+        friend auto operator<=>(const Key &, const Key &) = default;
+    };
+    struct Entry {
+        std::shared_ptr<ScanRequest> request;
+        State state = State::Waiting;
+        Key key;
+        Deadline deadline = noDeadline;
+        qint64 bytes = 0;
+        bool isStarted = false;
+        bool wakeAfterSlice = false;
+    };
+
+    void makeReady(Entry &entry, Clock::time_point order);
+    void makeReadyAgain(Entry &entry);
+    void setDeadline(Entry &entry, Deadline deadline);
+    std::shared_ptr<ScanRequest> takeOut(std::unordered_map<quint64, Entry>::iterator it);
+
+    const Bounds m_bounds;
+    mutable std::mutex m_mutex;
+    std::condition_variable m_readyChanged;
+    std::condition_variable m_deadlinesChanged;
+    std::unordered_map<quint64, Entry> m_entries;
+    std::set<Key> m_ready;
+    std::set<std::pair<Deadline, quint64>> m_deadlines;
+    Depths m_depths;
+    quint64 m_nextSequence = 0;
+    quint64 m_shutDowns = 0; // so that a waiter notices one that was followed by reopen() at once
+    bool m_open = true;
+};
+
+} // namespace Sentinel

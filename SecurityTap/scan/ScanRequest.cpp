@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/scan/ScanRequest.h"
+
+#include <utility>
+
+namespace Sentinel {
+
+namespace {
+
+quint64 nextId()
+{
+    static std::atomic<quint64> lastId{0};
+    return lastId.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+} // namespace
+
+ScanRequest::ScanRequest(ScanSubject subject, Answer answer, Clock::time_point createdAt)
+    : m_id(nextId())
+    , m_subject(std::move(subject))
+    , m_createdAt(createdAt)
+    , m_answer(std::move(answer))
+{
+}
+
+bool ScanRequest::answer(ScanResult result, const BeforeTelling &beforeTelling)
+{
+    if (m_answered.exchange(true, std::memory_order_acq_rel))
+        return false;
+
+    // Taken out first, so that what it holds goes as soon as it was told: a request may be kept.
+    const Answer tell = std::exchange(m_answer, nullptr);
+    if (beforeTelling)
+        beforeTelling(result);
+    if (tell)
+        tell(std::move(result));
+    return true;
+}
+
+} // namespace Sentinel

@@ -1,0 +1,37 @@
+# What every target of this project shares: the language level, warnings and sanitizers.
+function(sentinel_target name)
+    target_compile_features(${name} PUBLIC cxx_std_23)
+    target_compile_definitions(${name} PRIVATE
+        QT_NO_CAST_FROM_ASCII QT_NO_CAST_TO_ASCII QT_NO_KEYWORDS QT_NO_FOREACH)
+    target_compile_options(${name} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor)
+    if(SENTINEL_WERROR)
+        target_compile_options(${name} PRIVATE -Werror)
+    endif()
+    if(SENTINEL_SANITIZE)
+        target_compile_options(${name} PRIVATE -fsanitize=${SENTINEL_SANITIZE}
+            -fno-sanitize-recover=all -fno-omit-frame-pointer)
+        target_link_options(${name} PRIVATE -fsanitize=${SENTINEL_SANITIZE})
+        # g++ 12 reports false maybe-uninitialized and string overflows under sanitizers.
+        target_compile_options(${name} PRIVATE -Wno-maybe-uninitialized -Wno-stringop-overflow)
+    endif()
+    set_target_properties(${name} PROPERTIES
+        CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON AUTOMOC ON)
+endfunction()
+
+# A library that is installed and exported as Sentinel::<name>, its headers below <folder>/.
+function(sentinel_library name folder)
+    sentinel_target(${name})
+    add_library(Sentinel::${name} ALIAS ${name})
+    target_include_directories(${name} PUBLIC
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+        $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}>
+        $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/sentinel>)
+    set_target_properties(${name} PROPERTIES
+        VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+    install(TARGETS ${name} EXPORT SecurityTapTargets
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/ ${PROJECT_BINARY_DIR}/${folder}/
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sentinel/${folder}
+        FILES_MATCHING PATTERN "*.h" PATTERN "*_p.h" EXCLUDE PATTERN "*_autogen" EXCLUDE
+        PATTERN "CMakeFiles" EXCLUDE)
+endfunction()

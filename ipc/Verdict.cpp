@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+#include "ipc/Verdict.h"
+
+namespace Sentinel {
+
+QString toString(Verdict verdict)
+{
+    switch (verdict) {
+    case Verdict::Clean:
+        return QStringLiteral("Clean");
+    case Verdict::Suspicious:
+        return QStringLiteral("Suspicious");
+    case Verdict::Malicious:
+        return QStringLiteral("Malicious");
+    case Verdict::NotScanned:
+        return QStringLiteral("NotScanned");
+    }
+    Q_UNREACHABLE();
+}
+
+QString toString(Severity severity)
+{
+    switch (severity) {
+    case Severity::Info:
+        return QStringLiteral("info");
+    case Severity::Suspicious:
+        return QStringLiteral("suspicious");
+    case Severity::Malicious:
+        return QStringLiteral("malicious");
+    }
+    Q_UNREACHABLE();
+}
+
+} // namespace Sentinel

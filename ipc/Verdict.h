@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "ipc/IpcExport.h"
+
+#include <QString>
+
+namespace Sentinel {
+
+//! \brief What is known about a content: a fact, not a decision.
+//!
+//! Ordered by gravity only in the first three; NotScanned is the absence of a fact.
+enum class Verdict : quint8 {
+    Clean,      //!< every byte was looked at and no rule of weight matched
+    Suspicious, //!< a rule of severity "suspicious" matched
+    Malicious,  //!< a rule of severity "malicious" matched
+    NotScanned, //!< not, or not completely, looked at: the Reason says why
+};
+
+//! \brief Weight of a rule, from its metadata `severity`.
+enum class Severity : quint8 {
+    Info,       //!< worth telling, does not change the verdict
+    Suspicious, //!< makes the verdict Suspicious
+    Malicious,  //!< makes the verdict Malicious
+};
+
+//! \brief The name as it stands in JSON and in messages: "Clean", "NotScanned", ...
+SENTINELIPC_EXPORT QString toString(Verdict verdict);
+//! \brief The name as it stands in rule metadata: "info", "suspicious", "malicious".
+SENTINELIPC_EXPORT QString toString(Severity severity);
+
+} // namespace Sentinel
