@@ -12,7 +12,7 @@ enum class Disposition : quint8 {
 };
 
 //! \brief The name as it stands in JSON: "Release" or "Block".
-inline QString toString(Disposition disposition)
+inline QString nameOf(Disposition disposition)
 {
     return disposition == Disposition::Release ? QStringLiteral("Release")
                                                : QStringLiteral("Block");

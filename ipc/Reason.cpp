@@ -43,7 +43,7 @@ ReasonText text(Reason reason)
 
 } // namespace
 
-QString toString(Reason reason)
+QString nameOf(Reason reason)
 {
     return QString::fromLatin1(text(reason).name);
 }

@@ -42,7 +42,7 @@ inline constexpr std::array allReasons {
 };
 
 //! \brief The name as it stands in JSON and settings: "QueueFull", ...
-SENTINELIPC_EXPORT QString toString(Reason reason);
+SENTINELIPC_EXPORT QString nameOf(Reason reason);
 
 //! \brief A sentence for people: what happened, in a few words without a full stop.
 SENTINELIPC_EXPORT QString explanation(Reason reason);

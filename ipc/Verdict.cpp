@@ -3,7 +3,7 @@
 
 namespace Sentinel {
 
-QString toString(Verdict verdict)
+QString nameOf(Verdict verdict)
 {
     switch (verdict) {
     case Verdict::Clean:
@@ -18,7 +18,7 @@ QString toString(Verdict verdict)
     Q_UNREACHABLE();
 }
 
-QString toString(Severity severity)
+QString nameOf(Severity severity)
 {
     switch (severity) {
     case Severity::Info:

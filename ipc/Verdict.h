@@ -25,8 +25,8 @@ enum class Severity : quint8 {
 };
 
 //! \brief The name as it stands in JSON and in messages: "Clean", "NotScanned", ...
-SENTINELIPC_EXPORT QString toString(Verdict verdict);
+SENTINELIPC_EXPORT QString nameOf(Verdict verdict);
 //! \brief The name as it stands in rule metadata: "info", "suspicious", "malicious".
-SENTINELIPC_EXPORT QString toString(Severity severity);
+SENTINELIPC_EXPORT QString nameOf(Severity severity);
 
 } // namespace Sentinel

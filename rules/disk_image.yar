@@ -46,12 +46,14 @@ rule Disk_Image_Shell_Link : image lnk
         reference = "[MS-SHLLINK] 2.1; MITRE ATT&CK T1553.005"
 
     strings:
-        $link = { 4C 00 00 00 01 14 02 00 00 00 00 00 C0 00 00 00 00 00 00 46 }
+        // LinkCLSID. HeaderSize before it would make libyara look at every small number 76.
+        $class = { 01 14 02 00 00 00 00 00 C0 00 00 00 00 00 00 46 }
 
     condition:
         filesize < 256MB and (Optical_Image or Sector_Image) and
         // Only a file of its own begins with a sector.
-        $link and for any i in (1..#link) : ( @link[i] % 512 == 0 )
+        $class and
+        for any i in (1..#class) : ( @class[i] % 512 == 4 and uint32(@class[i] - 4) == 76 )
 }
 
 rule Disk_Image_Single_Program : image executable

@@ -7,7 +7,7 @@ private rule Page_That_Saves_A_File
     strings:
         $html = "<html" ascii wide nocase
         $doctype = "<!doctype" ascii wide nocase
-        $script = "<script" ascii wide nocase
+        $script = "<scrip\x74" ascii wide nocase // t, so that this text is no page itself
         $svg = "<svg" ascii wide nocase
         $blob = /new[ ]{1,4}(window\.)?(blob|file)[ ]?\(/ ascii wide nocase
         $url = "createobjecturl" ascii wide nocase

@@ -30,7 +30,7 @@ rule PowerShell_Download_Cradle : script powershell
 
     strings:
         $fetch_text = /\.download(string|data)[ ]?\(/ ascii wide nocase
-        $fetch_short = /(iwr|irm)[ ]["'(-hu$]/ ascii wide nocase
+        $fetch_short = /(iwr|irm)[ ]["'(hu$-]/ ascii wide nocase
         $fetch_long = /invoke-(webrequest|restmethod)[ ]/ ascii wide nocase
         $run_call = /(iex|invoke-expression)[ ]?[("'&]/ ascii wide nocase
         $run_pipe = /\|[ ]{0,2}(iex|invoke-expression)/ ascii wide nocase

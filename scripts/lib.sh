@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # SPDX-License-Identifier: MIT
 # What the scripts of this folder share. Sourced by bash, from anywhere; goes to the repository's root.
 set -euo pipefail

@@ -36,7 +36,7 @@ void TestScanTelemetry::countAnswer_notScanned_countsByReason_data()
     QTest::addColumn<Reason>("reason");
     for (const Reason reason : allReasons) {
         if (reason != Reason::None)
-            QTest::newRow(qPrintable(toString(reason))) << reason;
+            QTest::newRow(qPrintable(nameOf(reason))) << reason;
     }
 }
 

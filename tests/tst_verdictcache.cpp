@@ -115,7 +115,7 @@ void TestVerdictCache::settle_withoutVerdict_isNotRemembered_data()
     QTest::newRow("no result") << std::optional<ScanResult>();
     for (const Reason reason : allReasons) {
         if (reason != Reason::None)
-            QTest::newRow(qPrintable(toString(reason)))
+            QTest::newRow(qPrintable(nameOf(reason)))
                 << std::optional(ScanResult::notScanned(reason));
     }
 }
@@ -186,7 +186,12 @@ void TestVerdictCache::ask_afterTimeToLive_leadsAgain()
     VerdictCache cache({.timeToLive = 1ms});
     QCOMPARE(roleFor(cache, someKey), Role::Leader);
     cache.settle(someKey, Test::cleanResult());
-    QTRY_COMPARE(roleFor(cache, someKey), Role::Leader);
+    // Not QTRY_COMPARE: it asks once more than it has to, and who asks after a leader follows.
+    const Deadline limit = Clock::now() + Test::patience;
+    Role role = Role::Hit;
+    while (role == Role::Hit && Clock::now() < limit)
+        role = roleFor(cache, someKey);
+    QCOMPARE(role, Role::Leader);
     QCOMPARE(cache.statistics().entries, 0);
     QCOMPARE(roleFor(cache, someKey), Role::Follower);
 }

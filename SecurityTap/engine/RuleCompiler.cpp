@@ -164,7 +164,7 @@ QByteArray digestOf(const std::vector<const RuleFile *> &files, const Compilatio
         hash.add({reinterpret_cast<const uchar *>(bytes.constData()), size_t(size)});
     };
     add(yaraVersion().toUtf8());
-    add(toString(options.unratedSeverity).toUtf8());
+    add(nameOf(options.unratedSeverity).toUtf8());
     for (const RuleFile *file : files) {
         add(file->ruleNamespace.toUtf8());
         add(file->text);
@@ -197,7 +197,7 @@ std::vector<const RuleFile *> goodFiles(
 
 } // namespace
 
-QString toString(const RuleProblem &problem)
+QString describe(const RuleProblem &problem)
 {
     const QString place = problem.line > 0
         ? QStringLiteral("%1:%2").arg(problem.file).arg(problem.line)

@@ -23,7 +23,7 @@ struct RuleProblem {
 };
 
 //! \brief "eicar.yar:12: error: syntax error": one line for people and editors.
-SECURITYTAP_EXPORT QString toString(const RuleProblem &problem);
+SECURITYTAP_EXPORT QString describe(const RuleProblem &problem);
 
 //! \brief What becomes of a set in which some files are bad.
 enum class BadRuleFiles : quint8 {

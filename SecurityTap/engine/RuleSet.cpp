@@ -23,6 +23,8 @@ RuleSet::RuleSet(YR_RULES *rules, Description description)
         const bool isRegexp = !STRING_IS_HEX(&string) && !STRING_IS_LITERAL(&string);
         if (isRegexp || STRING_IS_FULL_WORD(&string))
             m_edgeSensitive.push_back(i);
+        if (STRING_IS_CHAIN_PART(&string) && !string.chained_to)
+            m_chainHeads.push_back(i);
     }
     m_overlapBytes = std::max(Limits::scanOverlapBytes, 2 * longestLiteral + Limits::kib);
 }

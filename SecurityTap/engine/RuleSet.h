@@ -52,6 +52,11 @@ public:
     //! boundaries): at a window's edge they may match what the whole file does not.
     const std::vector<quint32> &edgeSensitiveStrings() const { return m_edgeSensitive; }
 
+    //! Indexes of the first parts of strings that libyara splits at large jumps. It compares the
+    //! places of the parts relative to their windows, so that only the whole file tells whether the
+    //! parts belong together.
+    const std::vector<quint32> &chainHeads() const { return m_chainHeads; }
+
     //! A scanner over \p ruleSet; null if memory is short. Reused ones save their set-up, which
     //! takes longer than a small scan for large sets.
     static ScannerLease lendScanner(const std::shared_ptr<const RuleSet> &ruleSet);
@@ -61,6 +66,7 @@ private:
     const Description m_description;
     qint64 m_overlapBytes = 0;
     std::vector<quint32> m_edgeSensitive;
+    std::vector<quint32> m_chainHeads;
     mutable std::mutex m_mutex;
     mutable std::vector<YR_SCAN_CONTEXT *> m_idleScanners;
 };

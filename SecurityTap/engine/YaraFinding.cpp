@@ -54,7 +54,7 @@ Severity yaraSeverity(const YR_RULE &rule, Severity unrated)
         const QString value = QString::fromUtf8(meta->string).toLower();
         for (const Severity severity :
             {Severity::Info, Severity::Suspicious, Severity::Malicious}) {
-            if (value == toString(severity))
+            if (value == nameOf(severity))
                 return severity;
         }
     }

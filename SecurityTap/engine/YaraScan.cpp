@@ -59,6 +59,7 @@ ScanTask::Progress YaraScan::step(const SliceBudget &budget)
 {
     m_budget = &budget;
     m_starved = false;
+    m_hasProgressed = m_phase == Phase::Waiting; // the first window is a start's own
     if (m_phase == Phase::Waiting && !start())
         return m_phase == Phase::Done ? Progress::Done : Progress::Starved;
     if (m_phase == Phase::Matching) {
@@ -173,15 +174,18 @@ YR_MEMORY_BLOCK *YaraScan::nextBlock(YR_MEMORY_BLOCK_ITERATOR *iterator)
     scan->m_coverage.bytesScanned = scan->m_windows.back().end;
     const Content::Extent extent = scan->m_content->extent();
     if (extent.isComplete && scan->m_coverage.bytesScanned == extent.sizeBytes) {
-        scan->m_ambiguous = scan->edgesAreAmbiguous();
+        scan->m_ambiguous = scan->isAmbiguous();
         scan->m_phase = Phase::Evaluating;
         return nullptr;
     }
     scan->m_starved = !scan->hasWindow();
-    if (scan->m_starved || scan->m_budget->isUsedUp()) {
+    // Every slice gets one window at least, or a late slice would get nowhere.
+    const bool isOver = scan->m_hasProgressed && scan->m_budget->isUsedUp();
+    if (scan->m_starved || isOver) {
         iterator->last_error = ERROR_BLOCK_NOT_READY;
         return nullptr;
     }
+    scan->m_hasProgressed = true;
     return scan->handOutNext();
 }
 
@@ -217,14 +221,19 @@ bool YaraScan::touchesEdge(const YR_MATCHES &matches) const
     return false;
 }
 
-bool YaraScan::edgesAreAmbiguous() const
+bool YaraScan::isAmbiguous() const
 {
     if (m_windows.size() == 1)
         return false;
-    return std::ranges::any_of(m_ruleSet->edgeSensitiveStrings(), [this](quint32 string) {
+    const auto isFound = [this](quint32 string) {
+        return m_scanner->matches[string].head || m_scanner->unconfirmed_matches[string].head;
+    };
+    const auto isAtEdge = [this](quint32 string) {
         return touchesEdge(m_scanner->matches[string])
             || touchesEdge(m_scanner->unconfirmed_matches[string]);
-    });
+    };
+    return std::ranges::any_of(m_ruleSet->chainHeads(), isFound)
+        || std::ranges::any_of(m_ruleSet->edgeSensitiveStrings(), isAtEdge);
 }
 
 void YaraScan::confirm()

@@ -63,7 +63,7 @@ private:
     YR_MEMORY_BLOCK *handOut(Window window);
     YR_MEMORY_BLOCK *handOutNext();
     bool touchesEdge(const YR_MATCHES &matches) const;
-    bool edgesAreAmbiguous() const;
+    bool isAmbiguous() const;
     void confirm();
     void finish(int error);
     void addFinding(YR_SCAN_CONTEXT *context, const YR_RULE &rule);
@@ -79,7 +79,8 @@ private:
     Phase m_phase = Phase::Waiting;
     bool m_aborting = false;
     const SliceBudget *m_budget = nullptr; // of the step() under way
-    bool m_starved = false;
+    bool m_starved = false;       // of the step() under way: why it ended
+    bool m_hasProgressed = false; // of the step() under way: a window was handed out
     bool m_ambiguous = false;
     std::vector<Window> m_windows; // handed out so far
 

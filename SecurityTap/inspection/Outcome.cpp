@@ -15,7 +15,7 @@ QString describe(const ScanResult &result)
         if (!result.detail().isEmpty())
             parts.append(result.detail());
     }
-    const QString verdict = toString(result.verdict());
+    const QString verdict = nameOf(result.verdict());
     return printable(parts.isEmpty()
             ? verdict
             : QStringLiteral("%1: %2").arg(verdict, parts.join(QStringLiteral("; "))));

@@ -70,6 +70,7 @@ struct ScanWorkerPool::Core {
     void settle(ScanRequest &request, Slice slice) const;
     void answer(ScanRequest &request, ScanResult result) const;
     void bringWorkers();
+    bool loseWorkerOf(quint64 id);
 
     const std::shared_ptr<ScanQueue> queue;
     const std::shared_ptr<ScanTelemetry> telemetry;
@@ -92,12 +93,12 @@ struct ScanWorkerPool::Core::Crew final : QRunnable {
     void run() override;
     void watchDeadlines();
 
-    void bringWorkers();
+    void bringWorkers(); // under core->mutex
+    bool loseWorkerOf(quint64 id); // under core->mutex
     bool endsIdle();
     void beginSlice(Worker &worker, quint64 id);
     void endSlice(Worker &worker, quint64 id);
     bool goesOn(const Worker &worker, bool hasCrashed);
-    bool loseWorkerOf(quint64 id);
 
     const std::shared_ptr<Core> core;
     QThreadPool threads;
@@ -202,6 +203,12 @@ void ScanWorkerPool::Core::bringWorkers()
         crew->bringWorkers();
 }
 
+bool ScanWorkerPool::Core::loseWorkerOf(quint64 id)
+{
+    const std::lock_guard lock(mutex);
+    return crew && crew->loseWorkerOf(id);
+}
+
 // ---- Workers ---------------------------------------------------------------------------------
 
 ScanWorkerPool::Core::Crew::Crew(std::shared_ptr<Core> owner) : core(std::move(owner))
@@ -302,7 +309,6 @@ bool ScanWorkerPool::Core::Crew::goesOn(const Worker &worker, bool hasCrashed)
 //! worker that enters itself only then looks at the answer next and does not run it.
 bool ScanWorkerPool::Core::Crew::loseWorkerOf(quint64 id)
 {
-    const std::lock_guard lock(core->mutex);
     const auto it = running.find(id);
     if (it == running.end() || lost >= Limits::maxReplacementWorkers)
         return false;
@@ -325,7 +331,7 @@ void ScanWorkerPool::Core::Crew::watchDeadlines()
             core->answer(*request,
                 ScanResult::notScanned(Reason::TimedOut,
                     QStringLiteral("The deadline passed before the scan ended.")));
-            if (loseWorkerOf(request->id())) {
+            if (core->loseWorkerOf(request->id())) {
                 core->telemetry->countReplacedWorker();
                 qCWarning(logScan) << "scan" << request->id() << "runs past its deadline";
             }
@@ -410,9 +416,7 @@ void ScanWorkerPool::cancel(quint64 id, ScanResult result)
     if (!request)
         return;
     m_core->answer(*request, std::move(result));
-    const std::lock_guard lock(m_core->mutex);
-    if (m_core->crew)
-        m_core->crew->loseWorkerOf(id);
+    m_core->loseWorkerOf(id);
 }
 
 ScanWorkerPool::Counts ScanWorkerPool::counts() const

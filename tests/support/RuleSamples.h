@@ -27,4 +27,4 @@ std::vector<RuleSample> ruleSamples();
 //! The 68 bytes of the EICAR test file.
 QByteArray eicar();
 
-}
+} // namespace Sentinel::Test
