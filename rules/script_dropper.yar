@@ -40,8 +40,9 @@ rule PowerShell_Download_Cradle : script powershell
     condition:
         Script_Text and filesize < 128KB and
         (
+            // The first hundred: every pair in a file of nothing else would take seconds.
             for any of ($fetch_*) : (
-                for any i in (1..#) : (
+                for any i in (1..100) : (
                     $run_call in (@[i] - 320..@[i]) or $run_pipe in (@[i]..@[i] + 600)
                 )
             ) or
@@ -281,6 +282,28 @@ rule Desktop_Entry_Dropper : shortcut
         for any i in (1..#exec) : ( $command in (@exec[i]..@exec[i] + 400) )
 }
 
+// By its name, or by its element in what begins like a page: with a tag, white space or a byte
+// order mark.
+private rule HTML_Application_Text
+{
+    strings:
+        $tag = /<hta:application[ \t\r\n\/>]/ ascii wide nocase
+
+    condition:
+        filesize < 4MB and uint16(0) != 0x5A4D and
+        (
+            extension == ".hta" or
+            (
+                $tag in (0..8192) and
+                (
+                    uint8(0) == 0x3C or uint8(0) == 0x20 or uint8(0) == 0x09 or
+                    uint8(0) == 0x0A or uint8(0) == 0x0D or
+                    uint16(0) == 0xFEFF or uint16(0) == 0xBBEF
+                )
+            )
+        )
+}
+
 rule HTML_Application : script hta
 {
     meta:
@@ -288,11 +311,8 @@ rule HTML_Application : script hta
         severity = "info"
         reference = "Microsoft HTML Applications (HTA) reference"
 
-    strings:
-        $tag = /<hta:application[ \t\r\n\/>]/ ascii wide nocase
-
     condition:
-        filesize < 4MB and uint16(0) != 0x5A4D and (extension == ".hta" or $tag in (0..8192))
+        HTML_Application_Text
 }
 
 rule HTML_Application_Runs_Commands : script hta
@@ -303,7 +323,6 @@ rule HTML_Application_Runs_Commands : script hta
         reference = "MITRE ATT&CK T1218.005"
 
     strings:
-        $tag = /<hta:application[ \t\r\n\/>]/ ascii wide nocase
         $script = "<script" ascii wide nocase
         $shell_1 = "wscript\x2Eshell" ascii wide nocase
         $shell_2 = "shell\x2Eapplication" ascii wide nocase
@@ -311,8 +330,7 @@ rule HTML_Application_Runs_Commands : script hta
         $shell_4 = "powershell" ascii wide nocase
 
     condition:
-        filesize < 4MB and uint16(0) != 0x5A4D and (extension == ".hta" or $tag in (0..8192)) and
-        $script and any of ($shell_*)
+        HTML_Application_Text and $script and any of ($shell_*)
 }
 
 rule Shell_Link : shortcut lnk

@@ -136,7 +136,9 @@ void SecurityTap::closeConnection(ConnectionId connection)
 
 TelemetrySnapshot SecurityTap::telemetry() const
 {
-    return m_backend.telemetry();
+    TelemetrySnapshot snapshot = m_backend.telemetry();
+    snapshot.spoolMemoryBytes = m_budget->usedBytes();
+    return snapshot;
 }
 
 std::shared_ptr<const RuleSet> SecurityTap::ruleSet() const

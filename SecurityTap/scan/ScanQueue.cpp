@@ -170,11 +170,15 @@ std::vector<std::shared_ptr<ScanRequest>> ScanQueue::takeExpired()
             expired.push_back(takeOut(m_entries.find(m_deadlines.begin()->second)));
         if (!expired.empty())
             return expired;
-        if (m_deadlines.empty())
+        if (m_deadlines.empty()) {
             m_deadlinesChanged.wait(lock);
-        else
-            m_deadlinesChanged.wait_until(
-                lock, std::min(m_deadlines.begin()->first, now + longestWait));
+        } else {
+            // A copy: wait_until() looks at its argument once more after the wait, when the
+            // request, and its deadline with it, may have gone.
+            const Deadline until =
+                std::min<Deadline>(m_deadlines.begin()->first, now + longestWait);
+            m_deadlinesChanged.wait_until(lock, until);
+        }
     }
     return expired;
 }

@@ -32,6 +32,7 @@ struct TelemetrySnapshot {
     int maxQueueDepthSeen = 0;
     int activeWorkers = 0; //!< running a slice right now
     int workers = 0;
+    qint64 spoolMemoryBytes = 0; //!< reserved by downloads that are held in memory
     quint64 workersReplaced = 0; //!< after a crash or a scan that did not end
 };
 

@@ -386,7 +386,11 @@ void ScanWorkerPool::stop()
         qCCritical(logScan) << "a scan did not stop within" << m_core->settings.stopPatience.count()
                             << "ms: its worker is left behind";
         leaveBehind(std::move(crew));
+        return;
     }
+    // Every worker's last act was under this lock: after it, nobody is in the crew any more.
+    const std::lock_guard lock(m_core->mutex);
+    Q_ASSERT(crew->workers == 0 && crew->lost == 0 && crew->running.empty());
 }
 
 std::optional<Reason> ScanWorkerPool::submit(

@@ -24,7 +24,7 @@ int main(int argc, char *argv[])
     const auto tap = SecurityTap::create(settings);
     if (!tap) {
         for (const RuleProblem &problem : tap.error())
-            std::fprintf(stderr, "%s\n", qPrintable(toString(problem)));
+            std::fprintf(stderr, "%s\n", qPrintable(describe(problem)));
         return 2;
     }
 

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+namespace Sentinel {
+
+//! \brief What the process says to its caller; each command documents its own meaning in --help.
+enum ExitCode : int {
+    exitGood = 0,
+    exitThreat = 1,     //!< also: rules that do not compile
+    exitTrouble = 2,    //!< usage, network or storage error; or something could not be looked at
+    exitNotScanned = 3, //!< a download without a verdict
+};
+
+} // namespace Sentinel
