@@ -117,7 +117,7 @@ bool FileWalk::enter(FileDescriptor directory, const QByteArray &path)
     if (!entries)
         return false;
     directory.release(); // the DIR's now
-    m_levels.push_back({DirectoryHandle(entries, &::closedir), path});
+    m_levels.push_back({DirectoryHandle(entries, [](DIR *open) { ::closedir(open); }), path});
     return true;
 }
 

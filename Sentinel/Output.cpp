@@ -45,6 +45,7 @@ void Output::result(const QByteArray &line)
 void Output::message(const QString &line)
 {
     eraseProgress();
+    std::fflush(stdout); // where both go to one place, in this order
     write(stderr, line.toUtf8() + '\n');
 }
 

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <future>
 #include <memory>
 #include <numeric>
+#include <semaphore>
 #include <stdexcept>
 #include <thread>
 #include <vector>
@@ -25,7 +27,7 @@ public:
     LoopThread()
     {
         m_context.moveToThread(&m_thread);
-        m_thread.start();
+        m_thread.start(); // after all that it will touch
     }
     ~LoopThread()
     {
@@ -37,15 +39,20 @@ public:
     QThread *thread() { return &m_thread; }
 
     // Runs \p function there and waits for its end.
-    void run(std::function<void()> function)
+    void run(const std::function<void()> &function)
     {
-        QMetaObject::invokeMethod(
-            &m_context, [f = std::move(function)] { f(); }, Qt::BlockingQueuedConnection);
+        std::promise<void> done;
+        m_box.post([&] {
+            function();
+            done.set_value();
+        });
+        done.get_future().wait();
     }
 
 private:
     QThread m_thread;
     QObject m_context;
+    Mailbox m_box{&m_context};
 };
 
 } // namespace
@@ -133,9 +140,9 @@ void tst_Mailbox::post_fromAnotherThread_runsOnTheTargetsThread()
 
 void tst_Mailbox::post_targetMovedToThread_runsOnItsNewThread()
 {
-    LoopThread other;
     auto *target = new QObject;
     const Mailbox box(target);
+    LoopThread other;
     std::atomic<QThread *> first = nullptr;
     std::atomic<QThread *> second = nullptr;
     box.post([&] { first = QThread::currentThread(); }); // waits, and moves with its target
@@ -341,7 +348,7 @@ void tst_Mailbox::box_copiesGone_lettersStillArrive()
 void tst_Mailbox::target_diesWhileOthersPost_neverCrashes()
 {
     constexpr int rounds = 2'000;
-    constexpr int mostLetters = 10'000;
+    constexpr int mostLetters = 1'000'000; // far more than there is time for
     LoopThread owner;
     QThread *const ownersThread = owner.thread();
     auto capture = std::make_shared<int>();
@@ -350,36 +357,36 @@ void tst_Mailbox::target_diesWhileOthersPost_neverCrashes()
     std::atomic<int> onWrongThread = 0;
     std::atomic<int> diedWhilePosting = 0;
     std::atomic<const Mailbox *> handOver = nullptr;
-    std::atomic<bool> isOver = false;
+    std::binary_semaphore hasBegun(0);
 
     std::thread poster([&] {
-        while (!isOver) {
+        for (int round = 0; round < rounds; ++round) {
+            handOver.wait(nullptr);
             const std::unique_ptr<const Mailbox> box(handOver.exchange(nullptr));
-            if (!box)
-                std::this_thread::yield();
-            bool isTaken = box != nullptr;
+            bool isTaken = true;
             for (int i = 0; isTaken && i < mostLetters; ++i) {
                 isTaken = box->post([&, capture] {
                     ++delivered;
                     onWrongThread += QThread::currentThread() != ownersThread;
                 });
-                diedWhilePosting += !isTaken && i > 0;
+                if (i == 0)
+                    hasBegun.release();
             }
+            diedWhilePosting += !isTaken;
         }
     });
     for (int round = 0; round < rounds; ++round) {
         owner.run([&, round] {
             auto *target = new QObject;
             handOver = new Mailbox(target);
-            while (handOver.load())
-                std::this_thread::yield();
+            handOver.notify_one();
+            hasBegun.acquire();
             if (round % 2 == 0)
                 delete target;
             else
                 target->deleteLater(); // after some of the letters
         });
     }
-    isOver = true;
     poster.join();
     owner.run([] { QCoreApplication::sendPostedEvents(nullptr, QEvent::DeferredDelete); });
     qInfo(

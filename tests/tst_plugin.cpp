@@ -110,7 +110,7 @@ void PluginTest::start_badSetting_isNamed_data()
     row("rules: list of numbers", "rules", QVariantList {1, 2});
     row("failClosed: text", "failClosed", QStringLiteral("true"));
     row("failClosed: number", "failClosed", 1);
-    row("failClosed: null", "failClosed", QVariant::fromValue(nullptr));
+    row("failClosed: nothing", "failClosed", QVariant());
     row("blockSuspicious: number", "blockSuspicious", 0);
     row("skipBadRuleFiles: text", "skipBadRuleFiles", QStringLiteral("no"));
     row("reasons: unknown", "failClosedReasons", QStringList {QStringLiteral("Whatever")});

@@ -113,6 +113,7 @@ private Q_SLOTS:
     void append_afterSeal_isRefused();
     void append_fileTooLarge_staysAsItWas_data();
     void append_fileTooLarge_staysAsItWas();
+    void append_leftoversInMemory_areGoneOnceSealed();
     void append_diskFull_staysAsItWas();
     void append_memoryRefused_goesToDisk();
 
@@ -516,12 +517,38 @@ void tst_Spool::append_fileTooLarge_staysAsItWas()
         QCOMPARE(spool->sizeBytes(), 5'000);
         QCOMPARE(spool->content()->extent().sizeBytes, 5'000);
         QVERIFY(readAll(*spool) == pattern(5'000));
+        QVERIFY(spool->isInMemory() || fileSize(spool->descriptor()) == 5'000);
     }
     QVERIFY(spool->append(pattern(1'000, 5'000)));
     QVERIFY(spool->seal());
     QVERIFY(readAll(*spool) == pattern(6'000));
     QVERIFY(shownBytes(*spool->content()) == pattern(6'000));
     QCOMPARE(fileSize(spool->descriptor()), 6'000); // no leftovers for a process that gets it
+}
+
+void tst_Spool::append_leftoversInMemory_areGoneOnceSealed()
+{
+    // What a failed append() has written stays in memory that cannot shrink, if there is no disk.
+    SpoolOptions chosen = options(mib);
+    chosen.directory = m_directory->filePath(u"later"_s);
+    const auto spool = make(chosen);
+    QVERIFY(spool->append(pattern(5'000)));
+    {
+        const LimitGuard limit(RLIMIT_FSIZE, 10'000);
+        QVERIFY(!spool->append(QByteArray(10'000, '!')));
+    }
+    QVERIFY(spool->isInMemory());
+    QCOMPARE(fileSize(spool->descriptor()), 10'000);
+    QVERIFY(readAll(*spool) == pattern(5'000));
+    QVERIFY(!spool->seal()); // rather than show bytes that never were in the download
+    QVERIFY(!spool->isSealed());
+    QVERIFY(!spool->content()->extent().isComplete);
+
+    QVERIFY(QDir(m_directory->path()).mkdir(u"later"_s));
+    QVERIFY(spool->seal());
+    QCOMPARE(fileSize(spool->descriptor()), 5'000);
+    QVERIFY(shownBytes(*spool->content()) == pattern(5'000));
+    QVERIFY(spool->content()->extent().isComplete);
 }
 
 void tst_Spool::append_diskFull_staysAsItWas()

@@ -22,8 +22,10 @@ Download downloadOf(const QNetworkReply &reply)
     download.metadata.url = reply.url();
     download.metadata.filename =
         proposedFileName(reply.rawHeader("Content-Disposition"), reply.url());
+    // After a redirect Qt 6.4 may show both answers' headers, joined with a comma: the last counts.
     download.metadata.mimeType = reply.header(QNetworkRequest::ContentTypeHeader)
                                      .toString()
+                                     .section(QLatin1Char(','), -1)
                                      .section(QLatin1Char(';'), 0, 0)
                                      .trimmed()
                                      .toLower();

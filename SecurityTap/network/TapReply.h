@@ -63,6 +63,7 @@ public:
     bool canReadLine() const override;
     void setReadBufferSize(qint64 size) override;
     void close() override;
+    using QNetworkReply::ignoreSslErrors;
 
 public Q_SLOTS:
     void abort() override;

@@ -64,10 +64,13 @@ public:
 
     std::optional<bool> flag(const QString &key)
     {
+        if (!m_left.contains(key))
+            return std::nullopt;
         const QVariant value = m_left.take(key);
-        if (value.isValid() && value.typeId() != QMetaType::Bool)
-            report(key, QStringLiteral("must be true or false"));
-        return value.typeId() == QMetaType::Bool ? std::optional(value.toBool()) : std::nullopt;
+        if (value.typeId() == QMetaType::Bool)
+            return value.toBool();
+        report(key, QStringLiteral("must be true or false"));
+        return std::nullopt;
     }
 
     std::optional<QStringList> texts(const QString &key)

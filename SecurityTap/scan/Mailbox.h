@@ -33,7 +33,7 @@ public:
 private:
     struct Core;
     static void wake(const std::shared_ptr<Core> &core);
-    static void deliver(const std::shared_ptr<Core> &core);
+    static void deliver(Core &core);
     std::shared_ptr<Core> m_core;
 };
 

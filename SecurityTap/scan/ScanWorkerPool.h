@@ -63,10 +63,10 @@ public:
     void wake(quint64 id);
     //! As ScanQueue::completeContent(), with a worker.
     void completeContent(quint64 id, qint64 sizeBytes, Deadline deadline);
-    //! Takes \p id out and answers it with \p result instead of a verdict; a running task stops within a window. Until
-    //! it does, its worker counts as lost: with the request its deadline has gone.
-    void cancel(
-        quint64 id, ScanResult result = ScanResult::notScanned(Reason::Cancelled));
+    //! Takes \p id out and answers it with \p result instead of a verdict; a running task stops
+    //! within a window. Until it does, its worker counts as lost: with the request its deadline has
+    //! gone.
+    void cancel(quint64 id, ScanResult result = ScanResult::notScanned(Reason::Cancelled));
 
     Counts counts() const;
 

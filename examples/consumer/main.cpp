@@ -20,7 +20,7 @@ int main(int argc, char *argv[])
     }
 
     TapSettings settings;
-    settings.rulePaths = QStringList {QStringLiteral(RULES_DIRECTORY)};
+    settings.rulePaths = QStringList{QStringLiteral(RULES_DIRECTORY)};
     const auto tap = SecurityTap::create(settings);
     if (!tap) {
         for (const RuleProblem &problem : tap.error())

@@ -37,7 +37,7 @@ int main(int argc, char *argv[])
     const auto quit = [](int code) { QCoreApplication::exit(code); };
 
     // README: begin
-    SecurityTapPlugin plugin {TapSettings()}; // compiles the rules and starts the workers
+    SecurityTapPlugin plugin{TapSettings()}; // compiles the rules and starts the workers
     if (!plugin.tap())
         return complain(plugin.errorString());
     TapAccessManager network(plugin); // in the place of a QNetworkAccessManager

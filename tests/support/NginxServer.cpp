@@ -49,6 +49,7 @@ http {
         ssl_certificate @DIR@/certificate.pem;
         ssl_certificate_key @DIR@/key.pem;
         root @DIR@/files;
+        if_modified_since before;
 
         location /gzip/ {
             alias @DIR@/files/;

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+#include "Sentinel/FetchCommand.h"
+
+#include "SecurityTap/content/FileName.h"
+#include "SecurityTap/plugin/SecurityTapPlugin.h"
+#include "Sentinel/CommandLine.h"
+#include "Sentinel/Fetch.h"
+#include "Sentinel/PathText.h"
+#include "Sentinel/ResultJson.h"
+#include "Sentinel/SignalWatch.h"
+
+#include <QCoreApplication>
+#include <QFile>
+#include <QTimer>
+
+#include <array>
+
+namespace Sentinel {
+
+namespace {
+
+constexpr std::array fetchOptions {
+    OptionSpec {"rules", 0, "PATH", true,
+        "a rule file, or a directory of *.yar and *.yara files\n(default: the rules shipped)"},
+    OptionSpec {"json", 0, nullptr, false, "the outcome as one JSON object"},
+    OptionSpec {"fail-closed", 0, nullptr, false, "do not release what could not be scanned"},
+    OptionSpec {"force", 0, nullptr, false, "replace a file of that name"},
+    OptionSpec {"output", 'o', "FILE|DIR", false,
+        "where to put the file (default: the current directory,\nunder the name that the server "
+        "proposes)"},
+};
+
+constexpr CommandSpec fetchSpec {
+    "fetch",
+    "URL",
+    "Downloads a file by http or https. It appears in its place after its verdict, complete, or\n"
+    "not at all.",
+    fetchOptions,
+    "  0  clean, and released\n"
+    "  1  a threat, and withheld\n"
+    "  2  usage, rule, network or storage error, or cancelled; nothing was released\n"
+    "  3  not scanned; released, except with --fail-closed: the message says why\n",
+    1,
+    1,
+};
+
+std::expected<QUrl, QString> urlOf(const QByteArray &argument)
+{
+    const QUrl url(QString::fromUtf8(argument), QUrl::StrictMode);
+    const QString shown = pathForPeople(argument);
+    if (!url.isValid() || url.host().isEmpty())
+        return std::unexpected(QStringLiteral("%1 is not a URL of http or https").arg(shown));
+    if (url.scheme() != QStringLiteral("http") && url.scheme() != QStringLiteral("https"))
+        return std::unexpected(
+            QStringLiteral("%1: only http and https are fetched").arg(shown));
+    return url;
+}
+
+QByteArray jsonOf(const Fetch::Report &report)
+{
+    const bool hasOutcome = report.outcome.has_value();
+    QJsonObject object = toJson(hasOutcome
+            ? report.outcome->result
+            : ScanResult::notScanned(Reason::Incomplete));
+    object.insert(
+        QStringLiteral("url"), report.url.toString(QUrl::FullyEncoded | QUrl::RemovePassword));
+    object.insert(QStringLiteral("size"),
+        hasOutcome ? QJsonValue(report.outcome->sizeBytes) : QJsonValue());
+    object.insert(QStringLiteral("disposition"),
+        nameOf(hasOutcome ? report.outcome->disposition : Disposition::Block));
+    object.insert(QStringLiteral("path"), QJsonValue());
+    if (!report.path.isEmpty())
+        setPath(object, QFile::encodeName(report.path));
+    object.insert(
+        QStringLiteral("error"), report.hasFailed ? QJsonValue(report.message) : QJsonValue());
+    return jsonLine(object);
+}
+
+int fetch(const QUrl &url, FetchTarget target, TapSettings settings, bool asJson, Output &output)
+{
+    SecurityTapPlugin plugin(std::move(settings));
+    if (!plugin.tap()) {
+        for (const QString &line : plugin.errorString().split(u'\n', Qt::SkipEmptyParts))
+            output.message(printable(line));
+        return exitTrouble;
+    }
+    SignalWatch signalWatch;
+    Fetch fetch(plugin, output, std::move(target));
+    QObject::connect(&signalWatch, &SignalWatch::interrupted, &fetch, &Fetch::cancel);
+    QObject::connect(&fetch, &Fetch::ended, &fetch, [&](const Fetch::Report &report) {
+        if (asJson)
+            output.result(jsonOf(report));
+        if (asJson || report.code != exitGood)
+            output.message(report.message);
+        else
+            output.result(report.message);
+        const bool isWritten = output.flush();
+        if (!isWritten)
+            output.message(QStringLiteral("The result could not be written."));
+        QCoreApplication::exit(isWritten || report.code != exitGood ? report.code : exitTrouble);
+    });
+    QTimer::singleShot(0, &fetch, [&fetch, &url] { fetch.start(url); });
+    return QCoreApplication::exec();
+}
+
+} // namespace
+
+int runFetch(const QByteArrayList &arguments)
+{
+    Output output;
+    const auto line = CommandLine::parse(fetchSpec, arguments);
+    if (!line) {
+        output.message(line.error());
+        return exitTrouble;
+    }
+    if (line->wantsHelp()) {
+        output.result(helpText(fetchSpec).trimmed());
+        return exitGood;
+    }
+    const auto url = urlOf(line->arguments().first());
+    if (!url) {
+        output.message(url.error());
+        return exitTrouble;
+    }
+    const auto target = fetchTarget(line->value("output"),
+        line->has("force") ? ExistingFile::Replace : ExistingFile::Keep);
+    if (!target) {
+        output.message(target.error());
+        return exitTrouble;
+    }
+    if (!target->name.isEmpty()) {
+        if (const auto inTheWay = obstacle(*target, target->name)) {
+            output.message(*inTheWay);
+            return exitTrouble;
+        }
+    }
+    TapSettings settings;
+    settings.rulePaths = line->paths("rules");
+    if (line->has("fail-closed"))
+        settings.policy = Policy::failClosed();
+    return fetch(*url, *target, std::move(settings), line->has("json"), output);
+}
+
+} // namespace Sentinel

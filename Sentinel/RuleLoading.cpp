@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include "Sentinel/RuleLoading.h"
+
+#include "SecurityTap/content/FileName.h"
+#include "SecurityTap/inspection/TapSettings.h"
+
+namespace Sentinel {
+
+std::shared_ptr<const RuleSet> loadRules(
+    QStringList paths, const RuleOptions &options, Output &output)
+{
+    if (paths.isEmpty())
+        paths = QStringList {defaultRulesDirectory()};
+    auto compiled = compileRules(paths, options);
+    if (compiled)
+        return std::move(compiled->ruleSet);
+    for (const RuleProblem &problem : compiled.error()) {
+        if (problem.level == RuleProblem::Level::Error)
+            output.message(printable(describe(problem)));
+    }
+    return nullptr;
+}
+
+} // namespace Sentinel

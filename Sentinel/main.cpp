@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include "Sentinel/ExitCode.h"
+#include "Sentinel/FetchCommand.h"
+#include "Sentinel/Output.h"
+#include "Sentinel/PathText.h"
+#include "Sentinel/RulesCommand.h"
+#include "Sentinel/ScanCommand.h"
+
+#include <QCoreApplication>
+#include <QLoggingCategory>
+
+#include <clocale>
+#include <cstring>
+#include <langinfo.h>
+
+namespace {
+
+constexpr char usage[] = R"(Usage: sentinel COMMAND [OPTION]... [ARGUMENT]...
+
+Looks for threats in files and downloads, by YARA rules.
+
+Commands:
+  scan PATH...          scan files and directories
+  fetch URL             download a file through inspection
+  rules check PATH...   compile rules and say what is wrong with them
+
+Options:
+  -h, --help            show this help; COMMAND --help shows a command's
+      --version         show the version
+
+Exit codes: 0 good, 2 usage error or trouble; the others are a command's own.)";
+
+//! Qt complains to the user about a locale that is not UTF-8, and changes it: so do we, silently.
+void useUtf8()
+{
+    std::setlocale(LC_ALL, "");
+    if (std::strcmp(::nl_langinfo(CODESET), "UTF-8") != 0)
+        qputenv("LC_ALL", "C.UTF-8");
+}
+
+int run(const QByteArrayList &arguments)
+{
+    const QByteArray command = arguments.value(0);
+    if (command == "scan")
+        return Sentinel::runScan(arguments.sliced(1));
+    if (command == "fetch")
+        return Sentinel::runFetch(arguments.sliced(1));
+    if (command == "rules")
+        return Sentinel::runRules(arguments.sliced(1));
+
+    Sentinel::Output output;
+    if (command == "--help" || command == "-h") {
+        output.result(QByteArray(usage));
+    } else if (command == "--version") {
+        output.result(QByteArray("sentinel " SENTINEL_VERSION));
+    } else {
+        output.message(command.isEmpty()
+                ? QStringLiteral("a command is missing (see: sentinel --help)")
+                : QStringLiteral("there is no command %1 (see: sentinel --help)")
+                      .arg(Sentinel::pathForPeople(command)));
+        return Sentinel::exitTrouble;
+    }
+    return output.flush() ? Sentinel::exitGood : Sentinel::exitTrouble;
+}
+
+} // namespace
+
+int main(int argc, char *argv[])
+{
+    // Before Qt sees them: it would make text of names that are none.
+    QByteArrayList arguments;
+    for (int i = 1; i < argc; ++i)
+        arguments.append(argv[i]);
+    useUtf8();
+    const QCoreApplication application(argc, argv);
+    // What the library warns of, the commands say themselves.
+    QLoggingCategory::setFilterRules(
+        QStringLiteral("sentinel.*.debug=false\nsentinel.*.info=false\nsentinel.*.warning=false"));
+    return run(arguments);
+}
