@@ -12,7 +12,7 @@ namespace Sentinel {
 
 namespace {
 
-constexpr OptionSpec helpOption {"help", 'h', nullptr, false, "show this help"};
+constexpr OptionSpec helpOption{"help", 'h', nullptr, false, "show this help"};
 constexpr qsizetype helpColumn = 30;
 
 const OptionSpec *findOption(const CommandSpec &spec, auto matches)
@@ -31,7 +31,7 @@ QString usageError(const CommandSpec &spec, const QString &what)
 //! An argument that names an option, taken apart.
 struct Written {
     const OptionSpec *option = nullptr;
-    QString shown;                   // as the user wrote it, without the value
+    QString shown; // as the user wrote it, without the value
     std::optional<QByteArray> value; // if it stands in the same argument
 };
 
@@ -41,8 +41,8 @@ Written takeApart(const CommandSpec &spec, const QByteArray &argument)
     if (argument.startsWith("--")) {
         const qsizetype equals = argument.indexOf('=');
         const QByteArray name = argument.sliced(2, (equals < 0 ? argument.size() : equals) - 2);
-        written.option
-            = findOption(spec, [&](const OptionSpec &option) { return name == option.name; });
+        written.option =
+            findOption(spec, [&](const OptionSpec &option) { return name == option.name; });
         written.shown = QStringLiteral("--") + pathForPeople(name);
         if (equals >= 0)
             written.value = argument.sliced(equals + 1);

@@ -14,8 +14,8 @@ namespace Sentinel {
 
 //! \brief One option that a command knows.
 struct OptionSpec {
-    const char *name;            //!< "rules", for --rules
-    char letter = 0;             //!< 'o', for -o; 0 if there is none
+    const char *name; //!< "rules", for --rules
+    char letter = 0; //!< 'o', for -o; 0 if there is none
     const char *value = nullptr; //!< what stands for the value in the help; null: a switch
     bool isRepeatable = false;
     const char *help = "";
@@ -23,7 +23,7 @@ struct OptionSpec {
 
 //! \brief A command as its help shows it and its arguments are checked.
 struct CommandSpec {
-    const char *name;      //!< "scan"
+    const char *name; //!< "scan"
     const char *arguments; //!< "PATH..."
     const char *summary;
     std::span<const OptionSpec> options;

@@ -6,9 +6,9 @@ namespace Sentinel {
 //! \brief What the process says to its caller; each command documents its own meaning in --help.
 enum ExitCode : int {
     exitGood = 0,
-    exitThreat = 1,     //!< a threat was found
-    exitBadRules = 1,   //!< rules do not compile
-    exitTrouble = 2,    //!< usage, network or storage error; or something could not be looked at
+    exitThreat = 1, //!< a threat was found
+    exitBadRules = 1, //!< rules do not compile
+    exitTrouble = 2, //!< usage, network or storage error; or something could not be looked at
     exitNotScanned = 3, //!< a download without a verdict
 };
 

@@ -21,8 +21,7 @@ QString sizeText(qint64 bytes)
 QString networkError(const QNetworkReply &reply)
 {
     const int status = reply.attribute(QNetworkRequest::HttpStatusCodeAttribute).toInt();
-    const QString phrase
-        = reply.attribute(QNetworkRequest::HttpReasonPhraseAttribute).toString();
+    const QString phrase = reply.attribute(QNetworkRequest::HttpReasonPhraseAttribute).toString();
     const QString what = status >= errorStatuses
         ? QStringLiteral("the server answered %1 %2").arg(status).arg(phrase)
         : reply.errorString();
@@ -32,9 +31,7 @@ QString networkError(const QNetworkReply &reply)
 } // namespace
 
 Fetch::Fetch(RequestServerPlugin &plugin, Output &output, FetchTarget target)
-    : m_output(output)
-    , m_target(std::move(target))
-    , m_manager(plugin)
+    : m_output(output), m_target(std::move(target)), m_manager(plugin)
 {
 }
 
@@ -46,7 +43,8 @@ void Fetch::start(const QUrl &url)
         QNetworkRequest::UserAgentHeader, QStringLiteral("sentinel/" SENTINEL_VERSION));
     request.setAttribute(
         QNetworkRequest::RedirectPolicyAttribute, QNetworkRequest::NoLessSafeRedirectPolicy);
-    request.setAttribute(QNetworkRequest::Attribute(TapAccessManager::DestinationDirectoryAttribute),
+    request.setAttribute(
+        QNetworkRequest::Attribute(TapAccessManager::DestinationDirectoryAttribute),
         m_target.directory);
     request.setTransferTimeout();
     m_reply = qobject_cast<TapReply *>(m_manager.get(request));
@@ -87,8 +85,7 @@ Fetch::Report Fetch::report() const
     report.url = m_reply->url();
     report.outcome = m_reply->outcome();
     const ScanResult *result = report.outcome ? &report.outcome->result : nullptr;
-    const bool isWithheld
-        = report.outcome && report.outcome->disposition == Disposition::Block;
+    const bool isWithheld = report.outcome && report.outcome->disposition == Disposition::Block;
     if (m_isCancelled) {
         report.message = QStringLiteral("Cancelled: nothing was saved.");
         report.hasFailed = true;
@@ -113,10 +110,9 @@ Fetch::Report Fetch::report() const
 //! Puts the file into place.
 Fetch::Report Fetch::release(Report report) const
 {
-    const QString name = m_target.name.isEmpty()
-        ? sanitisedFileName(
-            proposedFileName(m_reply->rawHeader("Content-Disposition"), m_reply->url()))
-        : m_target.name;
+    const QString name = m_target.name.isEmpty() ? sanitisedFileName(proposedFileName(
+                             m_reply->rawHeader("Content-Disposition"), m_reply->url()))
+                                                 : m_target.name;
     report.hasFailed = true;
     if (const auto inTheWay = obstacle(m_target, name)) {
         report.message = QStringLiteral("Nothing was saved: %1").arg(*inTheWay);
@@ -124,7 +120,8 @@ Fetch::Report Fetch::release(Report report) const
     }
     const auto path = m_reply->releaseInto(m_target.directory, name, m_target.existing);
     if (!path) {
-        report.message = QStringLiteral("Nothing was saved: %1").arg(printable(path.error().message));
+        report.message =
+            QStringLiteral("Nothing was saved: %1").arg(printable(path.error().message));
         return report;
     }
     report.hasFailed = false;
@@ -135,8 +132,8 @@ Fetch::Report Fetch::release(Report report) const
         report.message = QStringLiteral("Clean: %1").arg(printable(*path));
     } else {
         report.code = result.isThreat() ? exitThreat : exitNotScanned;
-        report.message = QStringLiteral("%1; released all the same: %2")
-                             .arg(describe(result), printable(*path));
+        report.message =
+            QStringLiteral("%1; released all the same: %2").arg(describe(result), printable(*path));
     }
     return report;
 }

@@ -23,11 +23,11 @@ public:
     //! How it ended.
     struct Report {
         ExitCode code = exitTrouble;
-        QUrl url;                    //!< after redirects
-        QString message;             //!< for people
-        QString path;                //!< where the file is; empty if it was not put into place
+        QUrl url; //!< after redirects
+        QString message; //!< for people
+        QString path; //!< where the file is; empty if it was not put into place
         std::optional<Outcome> outcome; //!< none: there was no body to inspect
-        bool hasFailed = false;      //!< network or storage: message says what
+        bool hasFailed = false; //!< network or storage: message says what
     };
 
     //! \p plugin and \p output outlive this.

@@ -19,18 +19,18 @@ namespace Sentinel {
 
 namespace {
 
-constexpr std::array fetchOptions {
-    OptionSpec {"rules", 0, "PATH", true,
+constexpr std::array fetchOptions{
+    OptionSpec{"rules", 0, "PATH", true,
         "a rule file, or a directory of *.yar and *.yara files\n(default: the rules shipped)"},
-    OptionSpec {"json", 0, nullptr, false, "the outcome as one JSON object"},
-    OptionSpec {"fail-closed", 0, nullptr, false, "do not release what could not be scanned"},
-    OptionSpec {"force", 0, nullptr, false, "replace a file of that name"},
-    OptionSpec {"output", 'o', "FILE|DIR", false,
+    OptionSpec{"json", 0, nullptr, false, "the outcome as one JSON object"},
+    OptionSpec{"fail-closed", 0, nullptr, false, "do not release what could not be scanned"},
+    OptionSpec{"force", 0, nullptr, false, "replace a file of that name"},
+    OptionSpec{"output", 'o', "FILE|DIR", false,
         "where to put the file (default: the current directory,\nunder the name that the server "
         "proposes)"},
 };
 
-constexpr CommandSpec fetchSpec {
+constexpr CommandSpec fetchSpec{
     "fetch",
     "URL",
     "Downloads a file by http or https. It appears in its place after its verdict, complete, or\n"
@@ -51,21 +51,19 @@ std::expected<QUrl, QString> urlOf(const QByteArray &argument)
     if (!url.isValid() || url.host().isEmpty())
         return std::unexpected(QStringLiteral("%1 is not a URL of http or https").arg(shown));
     if (url.scheme() != QStringLiteral("http") && url.scheme() != QStringLiteral("https"))
-        return std::unexpected(
-            QStringLiteral("%1: only http and https are fetched").arg(shown));
+        return std::unexpected(QStringLiteral("%1: only http and https are fetched").arg(shown));
     return url;
 }
 
 QByteArray jsonOf(const Fetch::Report &report)
 {
     const bool hasOutcome = report.outcome.has_value();
-    QJsonObject object = toJson(hasOutcome
-            ? report.outcome->result
-            : ScanResult::notScanned(Reason::Incomplete));
+    QJsonObject object =
+        toJson(hasOutcome ? report.outcome->result : ScanResult::notScanned(Reason::Incomplete));
     object.insert(
         QStringLiteral("url"), report.url.toString(QUrl::FullyEncoded | QUrl::RemovePassword));
-    object.insert(QStringLiteral("size"),
-        hasOutcome ? QJsonValue(report.outcome->sizeBytes) : QJsonValue());
+    object.insert(
+        QStringLiteral("size"), hasOutcome ? QJsonValue(report.outcome->sizeBytes) : QJsonValue());
     object.insert(QStringLiteral("disposition"),
         nameOf(hasOutcome ? report.outcome->disposition : Disposition::Block));
     object.insert(QStringLiteral("path"), QJsonValue());
@@ -122,8 +120,8 @@ int runFetch(const QByteArrayList &arguments)
         output.message(url.error());
         return exitTrouble;
     }
-    const auto target = fetchTarget(line->value("output"),
-        line->has("force") ? ExistingFile::Replace : ExistingFile::Keep);
+    const auto target = fetchTarget(
+        line->value("output"), line->has("force") ? ExistingFile::Replace : ExistingFile::Keep);
     if (!target) {
         output.message(target.error());
         return exitTrouble;

@@ -14,7 +14,7 @@ namespace Sentinel {
 //! \brief Where a download goes.
 struct FetchTarget {
     QString directory; //!< absolute; exists and may be written to
-    QString name;      //!< empty: what the server proposes, sanitised
+    QString name; //!< empty: what the server proposes, sanitised
     ExistingFile existing = ExistingFile::Keep;
 };
 

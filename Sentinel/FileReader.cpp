@@ -76,7 +76,7 @@ std::expected<FileDescriptor, QString> openForScan(const FilePlace &place)
     FileDescriptor file(place.directory
             ? ::openat(::dirfd(place.directory.get()), place.name.constData(), flags | O_NOFOLLOW)
             : ::open(place.path.constData(), flags));
-    struct stat status {};
+    struct stat status { };
     if (!file.isValid() || ::fstat(file.get(), &status) != 0)
         return std::unexpected(systemError());
     if (!S_ISREG(status.st_mode))
@@ -87,7 +87,7 @@ std::expected<FileDescriptor, QString> openForScan(const FilePlace &place)
 std::expected<std::shared_ptr<const Content>, ScanResult> readFile(
     const FileDescriptor &file, qint64 maxBytes, const std::shared_ptr<ReadBuffers> &buffers)
 {
-    struct stat status {};
+    struct stat status { };
     if (::fstat(file.get(), &status) != 0)
         return std::unexpected(unreadable(systemError()));
     if (status.st_size > maxBytes)

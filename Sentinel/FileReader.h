@@ -21,8 +21,8 @@ using DirectoryHandle = std::shared_ptr<DIR>;
 //! \brief Where a file is.
 struct FilePlace {
     DirectoryHandle directory; //!< null: the path is the user's own, and links in it are followed
-    QByteArray name;           //!< in the directory; without one: the path
-    QByteArray path;           //!< as it is shown
+    QByteArray name; //!< in the directory; without one: the path
+    QByteArray path; //!< as it is shown
 };
 
 //! \brief Opens the regular file at \p place: never waits for a FIFO's other end, never becomes a

@@ -16,10 +16,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds collectPatience {100};
+constexpr milliseconds collectPatience{100};
 //! A scan is not to give way to another: with files, only the sum of them counts.
-constexpr std::chrono::hours wholeScan {24};
-constexpr milliseconds stopPatience {200};
+constexpr std::chrono::hours wholeScan{24};
+constexpr milliseconds stopPatience{200};
 //! One for each worker that may get stuck and be replaced, and two more.
 constexpr int maxTurns = Limits::maxReplacementWorkers + 2;
 
@@ -54,8 +54,8 @@ struct FileScanner::Job {
     int turn = 1;
     quint64 request = 0;
     // Written by the worker, which may be stuck when somebody else answers.
-    std::atomic<Clock::duration::rep> startedAt {0};
-    std::atomic<qint64> sizeBytes {-1};
+    std::atomic<Clock::duration::rep> startedAt{0};
+    std::atomic<qint64> sizeBytes{-1};
 };
 
 struct FileScanner::Finished {
@@ -123,8 +123,8 @@ void FileScanner::submit(FilePlace place, int turn)
     subject.filePath = QFile::decodeName(path);
     subject.metadata.filename = subject.filePath.sliced(subject.filePath.lastIndexOf(u'/') + 1);
     subject.loader = loader(job, m_line, m_buffers, m_settings.maxBytes);
-    auto request = std::make_shared<ScanRequest>(
-        std::move(subject), [sink = m_sink, job](ScanResult result) {
+    auto request =
+        std::make_shared<ScanRequest>(std::move(subject), [sink = m_sink, job](ScanResult result) {
             sink->add({job, std::move(result), Clock::now()});
         });
     job->request = request->id();
@@ -141,7 +141,7 @@ ScanSubject::Loader FileScanner::loader(const std::shared_ptr<Job> &job,
         const auto file = openForScan(job->place);
         if (!file)
             return std::unexpected(ScanResult::notScanned(Reason::Unreadable, file.error()));
-        struct stat status {};
+        struct stat status { };
         if (::fstat(file->get(), &status) == 0)
             job->sizeBytes = status.st_size;
         {
@@ -174,7 +174,7 @@ std::vector<FileVerdict> FileScanner::collect()
     verdicts.reserve(finished.size());
     for (Finished &one : finished) {
         Job &job = *one.job;
-        const Clock::time_point startedAt {Clock::duration(job.startedAt.load())};
+        const Clock::time_point startedAt{Clock::duration(job.startedAt.load())};
         const bool hasStarted = startedAt != Clock::time_point();
         if (one.result.reason() == Reason::TimedOut && !hasStarted && job.turn < maxTurns) {
             submit(job.place, job.turn + 1);

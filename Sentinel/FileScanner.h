@@ -17,7 +17,7 @@ struct FileVerdict {
     QByteArray path;
     std::optional<qint64> sizeBytes; //!< nothing if it could not even be opened
     ScanResult result;
-    std::chrono::microseconds duration {0}; //!< from opening the file to its result
+    std::chrono::microseconds duration{0}; //!< from opening the file to its result
 };
 
 //! \brief Scans files on the workers of a LocalBackend, a bounded number at a time.

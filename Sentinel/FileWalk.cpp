@@ -24,10 +24,7 @@ QByteArray joined(const QByteArray &directory, const char *name)
 
 } // namespace
 
-FileWalk::FileWalk(QByteArrayList paths)
-    : m_paths(std::move(paths))
-{
-}
+FileWalk::FileWalk(QByteArrayList paths) : m_paths(std::move(paths)) { }
 
 bool FileWalk::next(Step &step)
 {
@@ -50,7 +47,7 @@ bool FileWalk::next(Step &step)
 //! directory is entered.
 void FileWalk::begin(const QByteArray &path, Step &step)
 {
-    struct stat status {};
+    struct stat status { };
     const bool isThere = !path.isEmpty() && ::stat(path.constData(), &status) == 0;
     if (isThere && S_ISDIR(status.st_mode)) {
         if (enter(FileDescriptor(::open(path.constData(), directoryFlags)), path))
@@ -133,7 +130,7 @@ FileWalk::Kind FileWalk::kindOf(const Level &level, const dirent &entry)
     default:
         return Kind::Other;
     }
-    struct stat status {};
+    struct stat status { };
     if (::fstatat(::dirfd(level.directory.get()), entry.d_name, &status, AT_SYMLINK_NOFOLLOW) != 0)
         return Kind::Gone;
     if (S_ISREG(status.st_mode))

@@ -9,12 +9,12 @@ namespace Sentinel {
 
 namespace {
 
-constexpr std::chrono::milliseconds drawInterval {100};
+constexpr std::chrono::milliseconds drawInterval{100};
 constexpr int usualColumns = 80;
 
 int terminalColumns()
 {
-    winsize size {};
+    winsize size{};
     const bool isKnown = ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1;
     return isKnown ? size.ws_col : usualColumns;
 }
@@ -26,10 +26,7 @@ void write(FILE *stream, const QByteArray &line)
 
 } // namespace
 
-Output::Output()
-    : m_isTerminal(::isatty(STDERR_FILENO) == 1)
-{
-}
+Output::Output() : m_isTerminal(::isatty(STDERR_FILENO) == 1) { }
 
 Output::~Output()
 {

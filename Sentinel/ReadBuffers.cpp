@@ -41,17 +41,13 @@ ReadBuffer allocate(qint64 capacity)
 
 } // namespace
 
-ReadBuffers::ReadBuffers(int maxIdle)
-    : m_maxIdle(maxIdle)
-{
-}
+ReadBuffers::ReadBuffers(int maxIdle) : m_maxIdle(maxIdle) { }
 
 ReadBuffer ReadBuffers::lend(qint64 capacity)
 {
     {
         const std::lock_guard lock(m_mutex);
-        const auto fits
-            = std::ranges::lower_bound(m_idle, capacity, {}, &ReadBuffer::capacity);
+        const auto fits = std::ranges::lower_bound(m_idle, capacity, {}, &ReadBuffer::capacity);
         if (fits != m_idle.end()) {
             ReadBuffer buffer = std::move(*fits);
             m_idle.erase(fits);
@@ -67,8 +63,7 @@ ReadBuffer ReadBuffers::lend(qint64 capacity)
 void ReadBuffers::takeBack(ReadBuffer buffer)
 {
     const std::lock_guard lock(m_mutex);
-    const auto place
-        = std::ranges::upper_bound(m_idle, buffer.capacity, {}, &ReadBuffer::capacity);
+    const auto place = std::ranges::upper_bound(m_idle, buffer.capacity, {}, &ReadBuffer::capacity);
     m_idle.insert(place, std::move(buffer));
     if (int(m_idle.size()) > m_maxIdle)
         m_idle.erase(m_idle.begin());

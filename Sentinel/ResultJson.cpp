@@ -27,7 +27,7 @@ QJsonObject metaObject(const Finding &finding)
             object.insert(name, value);
             continue;
         }
-        QJsonArray all = before.isArray() ? before.toArray() : QJsonArray {before};
+        QJsonArray all = before.isArray() ? before.toArray() : QJsonArray{before};
         all.append(value);
         object.insert(name, all);
     }
@@ -38,7 +38,7 @@ QJsonObject toJson(const Finding &finding)
 {
     QJsonArray strings;
     for (const StringMatch &match : finding.strings) {
-        strings.append(QJsonObject {{QStringLiteral("identifier"), match.identifier},
+        strings.append(QJsonObject{{QStringLiteral("identifier"), match.identifier},
             {QStringLiteral("offset"), match.offset}, {QStringLiteral("length"), match.length}});
     }
     return {

@@ -15,8 +15,8 @@ QJsonObject toJson(const ScanResult &result);
 //! others.
 void setPath(QJsonObject &object, const QByteArray &path);
 
-//! \brief One line. Characters that could deceive a terminal stand as \\uXXXX, which every reader of
-//! JSON turns back.
+//! \brief One line. Characters that could deceive a terminal stand as \\uXXXX, which every reader
+//! of JSON turns back.
 QByteArray jsonLine(const QJsonObject &object);
 
 } // namespace Sentinel

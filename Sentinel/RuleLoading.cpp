@@ -10,7 +10,7 @@ std::shared_ptr<const RuleSet> loadRules(
     QStringList paths, const RuleOptions &options, Output &output)
 {
     if (paths.isEmpty())
-        paths = QStringList {defaultRulesDirectory()};
+        paths = QStringList{defaultRulesDirectory()};
     auto compiled = compileRules(paths, options);
     if (compiled)
         return std::move(compiled->ruleSet);

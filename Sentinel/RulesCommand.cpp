@@ -19,12 +19,12 @@ namespace Sentinel {
 
 namespace {
 
-constexpr std::array checkOptions {
-    OptionSpec {"rules", 0, "PATH", true, "the same as a PATH"},
-    OptionSpec {"json", 0, nullptr, false, "one JSON object instead of lines"},
+constexpr std::array checkOptions{
+    OptionSpec{"rules", 0, "PATH", true, "the same as a PATH"},
+    OptionSpec{"json", 0, nullptr, false, "one JSON object instead of lines"},
 };
 
-constexpr CommandSpec checkSpec {
+constexpr CommandSpec checkSpec{
     "rules check",
     "[PATH...]",
     "Compiles rule files, and all *.yar and *.yara files below directories (default: the rules\n"
@@ -74,7 +74,8 @@ void printLines(const RuleSet *ruleSet, const std::vector<RuleProblem> &problems
                           .arg(QString::fromLatin1(ruleSet->digest().toHex())));
         return;
     }
-    const auto errors = std::ranges::count(problems, RuleProblem::Level::Error, &RuleProblem::level);
+    const auto errors =
+        std::ranges::count(problems, RuleProblem::Level::Error, &RuleProblem::level);
     output.message(QStringLiteral("The rules do not compile (errors: %1).").arg(errors));
 }
 

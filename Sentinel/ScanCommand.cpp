@@ -21,20 +21,21 @@ namespace {
 constexpr int maxJobs = 256;
 constexpr qint64 maxTimeoutSeconds = 24 * 60 * 60;
 
-constexpr std::array scanOptions {
-    OptionSpec {"rules", 0, "PATH", true,
+constexpr std::array scanOptions{
+    OptionSpec{"rules", 0, "PATH", true,
         "a rule file, or a directory of *.yar and *.yara files\n(default: the rules shipped)"},
-    OptionSpec {"json", 0, nullptr, false, "one JSON object a line for every file"},
-    OptionSpec {"jobs", 'j', "N", false, "files scanned at the same time (default: one a core)"},
-    OptionSpec {"timeout", 0, "SECONDS", false,
+    OptionSpec{"json", 0, nullptr, false, "one JSON object a line for every file"},
+    OptionSpec{"jobs", 'j', "N", false, "files scanned at the same time (default: one a core)"},
+    OptionSpec{"timeout", 0, "SECONDS", false,
         "the longest scan of one file (default: 10 to 60, by size)"},
-    OptionSpec {"max-size", 0, "N[K|M|G]", false,
-        "files that are larger are not scanned (default: 100M)"},
-    OptionSpec {"unrated", 0, "SEVERITY", false,
-        "info, suspicious or malicious: what a rule that names\nno severity says (default: malicious)"},
+    OptionSpec{
+        "max-size", 0, "N[K|M|G]", false, "files that are larger are not scanned (default: 100M)"},
+    OptionSpec{"unrated", 0, "SEVERITY", false,
+        "info, suspicious or malicious: what a rule that names\nno severity says (default: "
+        "malicious)"},
 };
 
-constexpr CommandSpec scanSpec {
+constexpr CommandSpec scanSpec{
     "scan",
     "PATH...",
     "Scans files, and all files below directories. Links are followed only where they are given\n"
@@ -76,8 +77,9 @@ std::expected<ScanOptions, QString> optionsOf(const CommandLine &line)
     if (const auto text = line.value("timeout")) {
         const auto seconds = numberOf(*text, 1, maxTimeoutSeconds);
         if (!seconds)
-            return std::unexpected(QStringLiteral("--timeout takes a number of seconds from 1 to %1")
-                                       .arg(maxTimeoutSeconds));
+            return std::unexpected(
+                QStringLiteral("--timeout takes a number of seconds from 1 to %1")
+                    .arg(maxTimeoutSeconds));
         options.scanner.timeout = std::chrono::seconds(*seconds);
     }
     if (const auto text = line.value("max-size")) {
@@ -92,8 +94,7 @@ std::expected<ScanOptions, QString> optionsOf(const CommandLine &line)
     if (const auto text = line.value("unrated")) {
         const auto severity = severityOf(*text);
         if (!severity)
-            return std::unexpected(
-                QStringLiteral("--unrated takes info, suspicious or malicious"));
+            return std::unexpected(QStringLiteral("--unrated takes info, suspicious or malicious"));
         options.rules.unratedSeverity = *severity;
     }
     if (line.has("json")) {

@@ -37,19 +37,15 @@ QByteArray jsonOf(const FileVerdict &verdict)
 {
     QJsonObject object = toJson(verdict.result);
     setPath(object, verdict.path);
-    object.insert(QStringLiteral("size"),
-        verdict.sizeBytes ? QJsonValue(*verdict.sizeBytes) : QJsonValue());
+    object.insert(
+        QStringLiteral("size"), verdict.sizeBytes ? QJsonValue(*verdict.sizeBytes) : QJsonValue());
     object.insert(QStringLiteral("durationMs"), double(verdict.duration.count()) / 1000);
     return jsonLine(object);
 }
 
 } // namespace
 
-ScanReport::ScanReport(Output &output, Format format)
-    : m_output(output)
-    , m_format(format)
-{
-}
+ScanReport::ScanReport(Output &output, Format format) : m_output(output), m_format(format) { }
 
 void ScanReport::add(const FileVerdict &verdict)
 {

@@ -16,7 +16,7 @@ namespace Sentinel {
 class ScanReport {
 public:
     enum class Format : quint8 {
-        Lines,     //!< a line for each file that is not clean
+        Lines, //!< a line for each file that is not clean
         JsonLines, //!< an object for each file
     };
 

@@ -25,7 +25,7 @@ void onSignal(int)
 
 SignalWatch::SignalWatch()
 {
-    std::array<int, 2> ends {-1, -1};
+    std::array<int, 2> ends{-1, -1};
     if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
         return; // the signals then end the process, which leaves nothing behind either
     m_reader = FileDescriptor(ends[0]);
@@ -36,7 +36,7 @@ SignalWatch::SignalWatch()
         m_notifier->setEnabled(false);
         Q_EMIT interrupted();
     });
-    struct sigaction action {};
+    struct sigaction action { };
     action.sa_handler = &onSignal;
     action.sa_flags = SA_RESTART | int(SA_RESETHAND);
     ::sigaction(SIGINT, &action, nullptr);
@@ -45,7 +45,7 @@ SignalWatch::SignalWatch()
 
 SignalWatch::~SignalWatch()
 {
-    struct sigaction action {};
+    struct sigaction action { };
     action.sa_handler = SIG_DFL;
     ::sigaction(SIGINT, &action, nullptr);
     ::sigaction(SIGTERM, &action, nullptr);

@@ -10,6 +10,7 @@
 #include <QLoggingCategory>
 
 #include <clocale>
+#include <csignal>
 #include <cstring>
 #include <langinfo.h>
 
@@ -72,6 +73,8 @@ int main(int argc, char *argv[])
     for (int i = 1; i < argc; ++i)
         arguments.append(argv[i]);
     useUtf8();
+    std::signal(
+        SIGXFSZ, SIG_IGN); // a limit on file sizes is an error to be told, not a reason to die
     const QCoreApplication application(argc, argv);
     // What the library warns of, the commands say themselves.
     QLoggingCategory::setFilterRules(

@@ -15,14 +15,16 @@ die() {
 
 job_count() { nproc 2>/dev/null || getconf _NPROCESSORS_ONLN; }
 
-# configure_and_build <preset> [cmake options]
-configure_and_build() {
-    local preset=$1
-    shift
-    say "configuring $preset"
-    timeout --kill-after=10 300 cmake --preset "$preset" "$@"
-    say "building $preset with $(job_count) jobs"
-    timeout --kill-after=10 1800 cmake --build --preset "$preset" --parallel "$(job_count)"
+# configure <preset> [cmake options]
+configure() {
+    say "configuring $1"
+    timeout --kill-after=10 300 cmake --preset "$@"
+}
+
+# build <preset> [options of cmake --build]
+build() {
+    say "building $1 with $(job_count) jobs"
+    timeout --kill-after=10 1800 cmake --build --preset "$1" --parallel "$(job_count)" "${@:2}"
 }
 
 # The names of the presets, checked here so that a typing error is told before anything is installed.

@@ -50,7 +50,7 @@ void PluginTest::module_loaded_inspects()
     QVERIFY2(loader.load(), qPrintable(loader.errorString()));
     auto *plugin = qobject_cast<RequestServerPlugin *>(loader.instance());
     QVERIFY(plugin);
-    const auto started = plugin->start({{QStringLiteral("rules"), QStringList {houseRules}}});
+    const auto started = plugin->start({{QStringLiteral("rules"), QStringList{houseRules}}});
     QVERIFY2(started, qPrintable(started ? QString() : started.error()));
 
     const auto outcomeOf = [plugin](const QByteArray &content) -> std::optional<Outcome> {
@@ -89,7 +89,7 @@ void PluginTest::module_loaded_namesItsInterface()
 void PluginTest::start_secondTime_fails()
 {
     SecurityTapPlugin plugin;
-    const QVariantMap settings {{QStringLiteral("rules"), houseRules}};
+    const QVariantMap settings{{QStringLiteral("rules"), houseRules}};
     QVERIFY(plugin.start(settings));
     SecurityTap *const first = plugin.tap();
     QVERIFY(!plugin.start(settings));
@@ -107,14 +107,14 @@ void PluginTest::start_badSetting_isNamed_data()
     row("unknown", "colour", true);
     row("other case", "Workers", 2);
     row("rules: number", "rules", 5);
-    row("rules: list of numbers", "rules", QVariantList {1, 2});
+    row("rules: list of numbers", "rules", QVariantList{1, 2});
     row("failClosed: text", "failClosed", QStringLiteral("true"));
     row("failClosed: number", "failClosed", 1);
     row("failClosed: nothing", "failClosed", QVariant());
     row("blockSuspicious: number", "blockSuspicious", 0);
     row("skipBadRuleFiles: text", "skipBadRuleFiles", QStringLiteral("no"));
-    row("reasons: unknown", "failClosedReasons", QStringList {QStringLiteral("Whatever")});
-    row("reasons: none", "failClosedReasons", QStringList {QStringLiteral("None")});
+    row("reasons: unknown", "failClosedReasons", QStringList{QStringLiteral("Whatever")});
+    row("reasons: none", "failClosedReasons", QStringList{QStringLiteral("None")});
     row("reasons: bool", "failClosedReasons", true);
     row("maxScanBytes: zero", "maxScanBytes", 0);
     row("maxScanBytes: negative", "maxScanBytes", -1);
@@ -160,11 +160,11 @@ void PluginTest::start_everySetting_isTaken()
     const QTemporaryDir spools;
     SecurityTapPlugin plugin;
     const auto started = plugin.start({
-        {QStringLiteral("rules"), QStringList {houseRules}},
+        {QStringLiteral("rules"), QStringList{houseRules}},
         {QStringLiteral("skipBadRuleFiles"), true},
         {QStringLiteral("failClosed"), false},
         {QStringLiteral("failClosedReasons"),
-            QStringList {QStringLiteral("QueueFull"), QStringLiteral("TimedOut")}},
+            QStringList{QStringLiteral("QueueFull"), QStringLiteral("TimedOut")}},
         {QStringLiteral("blockSuspicious"), false},
         {QStringLiteral("maxScanBytes"), 1000},
         {QStringLiteral("workers"), 2u},
@@ -182,7 +182,7 @@ void PluginTest::start_everySetting_isTaken()
     QVERIFY2(started, qPrintable(started ? QString() : started.error()));
 
     const TapSettings &settings = plugin.tap()->settings();
-    QCOMPARE(settings.rulePaths, QStringList {houseRules});
+    QCOMPARE(settings.rulePaths, QStringList{houseRules});
     QVERIFY(settings.rules.badFiles == BadRuleFiles::Skip);
     for (const Reason reason : allReasons) {
         const bool isBlocked = reason == Reason::QueueFull || reason == Reason::TimedOut;
@@ -211,7 +211,7 @@ void PluginTest::start_settingsFromJson_areTaken()
         + R"("], "workers": 2, "maxScanBytes": 5e6, "failClosedReasons": ["TooLarge"]})";
     const auto settings = tapSettings(QJsonDocument::fromJson(json).object().toVariantMap());
     QVERIFY2(settings, qPrintable(settings ? QString() : settings.error()));
-    QCOMPARE(settings->rulePaths, QStringList {houseRules});
+    QCOMPARE(settings->rulePaths, QStringList{houseRules});
     QCOMPARE(settings->scanning.workers.maxWorkers, 2);
     QCOMPARE(settings->scanning.maxScanBytes, 5'000'000);
     QCOMPARE(settings->policy.forReason(Reason::TooLarge), Disposition::Block);
@@ -244,7 +244,7 @@ void PluginTest::start_badRules_areNamed()
     QVERIFY2(started.error().contains(QStringLiteral("broken.yar")), qPrintable(started.error()));
 
     TapSettings settings;
-    settings.rulePaths = QStringList {rules.fileName()};
+    settings.rulePaths = QStringList{rules.fileName()};
     QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("cannot start")));
     const SecurityTapPlugin inProcess(settings);
     QVERIFY(!inProcess.tap());

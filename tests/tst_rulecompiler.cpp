@@ -17,6 +17,7 @@ class RuleCompilerTest : public QObject {
 private Q_SLOTS:
     void init();
     void directory_everyFile_isItsOwnNamespace();
+    void relativePath_isFine();
     void badFile_refused_namesFileLineAndMessage();
     void badFiles_all_areReported();
     void badFile_skipped_othersAreUsed();
@@ -88,6 +89,18 @@ void RuleCompilerTest::directory_everyFile_isItsOwnNamespace()
     QCOMPARE(result.findings().size(), 2u);
     QCOMPARE(result.findings().at(0).ruleNamespace, QStringLiteral("a.yar"));
     QCOMPARE(result.findings().at(1).ruleNamespace, QStringLiteral("sub/b.yara"));
+}
+
+void RuleCompilerTest::relativePath_isFine()
+{
+    write(QStringLiteral("rules/sub/b.yara"), "rule same { condition: true }");
+    const QString before = QDir::currentPath();
+    QVERIFY(QDir::setCurrent(m_directory->filePath(QStringLiteral("rules/sub"))));
+    const auto directory = compileRules({QStringLiteral("../../rules")});
+    const auto file = compileRules({QStringLiteral("b.yara")});
+    QVERIFY(QDir::setCurrent(before));
+    QVERIFY2(directory, qPrintable(errors(directory)));
+    QVERIFY2(file, qPrintable(errors(file)));
 }
 
 void RuleCompilerTest::badFile_refused_namesFileLineAndMessage()

@@ -276,16 +276,26 @@ void TestScanWorkerPool::workers_idle_shrinkToTheirLeast()
 
 void TestScanWorkerPool::workers_submitWhileTheyEnd_requestIsNotForgotten()
 {
-    // Every request comes at about the moment when the only worker gives up waiting.
-    PoolBench bench({.minWorkers = 0, .maxWorkers = 2, .idleTime = noIdling});
+    // Every request comes at about the moment when the only worker gives up waiting, and others
+    // keep that worker from saying so at once.
+    PoolBench bench({.minWorkers = 0, .maxWorkers = 1, .idleTime = noIdling});
     bench.pool.start();
-    for (int i = 0; i < 500; ++i) {
-        QVERIFY(bench.submit(numbered(i)));
-        QVERIFY2(bench.answers.waitFor(size_t(i + 1)), "a request was forgotten");
-        const auto moment = Clock::now() + 900us + std::chrono::microseconds(i % 200);
-        while (Clock::now() < moment)
-            std::this_thread::yield();
+    std::atomic<bool> isOver{false};
+    std::jthread askers[2];
+    for (std::jthread &asker : askers) {
+        asker = std::jthread([&] {
+            while (!isOver)
+                (void)bench.pool.counts();
+        });
     }
+    bool isAnswered = true;
+    for (int i = 0; i < 400 && isAnswered; ++i) {
+        isAnswered = bench.submit(numbered(i)) && bench.answers.waitFor(size_t(i + 1));
+        const auto moment = Clock::now() + 950us + std::chrono::microseconds(i % 200);
+        while (Clock::now() < moment) { }
+    }
+    isOver = true;
+    QVERIFY2(isAnswered, "a request was forgotten");
 }
 
 void TestScanWorkerPool::workers_strangeSettings_areMadeSane()

@@ -186,8 +186,8 @@ void TapAccessManagerTest::reply_ofAnyKind_isAsQtsOwn_data()
     request = QNetworkRequest(m_server->url(QStringLiteral("/gzip/page.html")));
     request.setRawHeader("Accept-Encoding", "gzip");
     QTest::newRow("compressed, to be left so") << request << QByteArray("GET");
-    request = QNetworkRequest(
-        m_server->url(QStringLiteral("/page.html"), NginxServer::Listener::Http2));
+    request =
+        QNetworkRequest(m_server->url(QStringLiteral("/page.html"), NginxServer::Listener::Http2));
     request.setAttribute(QNetworkRequest::Http2DirectAttribute, true);
     QTest::newRow("HTTP/2") << request << QByteArray("GET");
     request.setUrl(m_server->url(QStringLiteral("/absent"), NginxServer::Listener::Http2));
@@ -253,8 +253,7 @@ void addWays(const NginxServer &server, const QString &name)
     QNetworkRequest compressed(server.url(QStringLiteral("/gzip/") + name));
     compressed.setRawHeader("Accept-Encoding", "identity");
     QTest::newRow("not compressed") << compressed;
-    QNetworkRequest http2(
-        server.url(QLatin1Char('/') + name, NginxServer::Listener::Http2));
+    QNetworkRequest http2(server.url(QLatin1Char('/') + name, NginxServer::Listener::Http2));
     http2.setAttribute(QNetworkRequest::Http2DirectAttribute, true);
     QTest::newRow("HTTP/2") << http2;
     http2.setUrl(server.url(QStringLiteral("/gzip/") + name, NginxServer::Listener::Http2));
@@ -308,7 +307,7 @@ void TapAccessManagerTest::cleanBody_onAnyWay_isReleasedAfterItsVerdict()
     QCOMPARE(reply->bytesAvailable(), expected.size());
     QVERIFY(reply->readAll() == expected);
     QVERIFY(reply->atEnd());
-    QStringList expectedOrder {QStringLiteral("decided"), QStringLiteral("finished")};
+    QStringList expectedOrder{QStringLiteral("decided"), QStringLiteral("finished")};
     if (!expected.isEmpty())
         expectedOrder.insert(1, QStringLiteral("readyRead"));
     QCOMPARE(order, expectedOrder);
@@ -335,8 +334,8 @@ void TapAccessManagerTest::markedBody_onAnyWay_isBlocked()
     QSignalSpy errors(reply.get(), &QNetworkReply::errorOccurred);
     AWAIT_FINISHED(reply);
     QCOMPARE(reply->error(), QNetworkReply::ContentAccessDenied);
-    QVERIFY2(reply->errorString().contains(QStringLiteral("Marker")),
-        qPrintable(reply->errorString()));
+    QVERIFY2(
+        reply->errorString().contains(QStringLiteral("Marker")), qPrintable(reply->errorString()));
     QCOMPARE(errors.size(), 1);
     QCOMPARE(readyRead.size(), 0);
     QCOMPARE(reply->bytesAvailable(), 0);
@@ -354,7 +353,8 @@ void TapAccessManagerTest::eicar_withTheHouseRules_isBlockedByName()
         QByteArray("X5O!P%@AP[4\\PZX54(P^)7CC)7}$") + "EICAR-STANDARD-" + "ANTIVIRUS-"
             + "TEST-FILE!$H+H*");
     SecurityTapPlugin plugin;
-    QVERIFY(plugin.start({{QStringLiteral("rules"), QStringLiteral(SENTINEL_SOURCE_DIR "/rules")}}));
+    QVERIFY(
+        plugin.start({{QStringLiteral("rules"), QStringLiteral(SENTINEL_SOURCE_DIR "/rules")}}));
     TapAccessManager manager(plugin);
     for (const char *path : {"/eicar.com", "/gzip/eicar.com", "/redirect/eicar.com"}) {
         const std::unique_ptr<QNetworkReply> reply(
@@ -496,8 +496,8 @@ void TapAccessManagerTest::multiPart_arrives()
     part.setHeader(QNetworkRequest::ContentDispositionHeader, QStringLiteral("form-data; name=a"));
     part.setBody("the value");
     multiPart.append(part);
-    const std::unique_ptr<QNetworkReply> reply(bench.manager->post(
-        QNetworkRequest(m_server->url(QStringLiteral("/post"))), &multiPart));
+    const std::unique_ptr<QNetworkReply> reply(
+        bench.manager->post(QNetworkRequest(m_server->url(QStringLiteral("/post"))), &multiPart));
     AWAIT_FINISHED(reply);
     QCOMPARE(reply->error(), QNetworkReply::NoError);
     QVERIFY(m_server->posted().contains("the value"));
@@ -509,8 +509,8 @@ void TapAccessManagerTest::cookies_areKept()
     const QUrl url = m_server->url(QStringLiteral("/cookie/one"));
     const std::unique_ptr<TapReply> reply(bench.get(url));
     AWAIT_FINISHED(reply);
-    const auto cookies = reply->header(QNetworkRequest::SetCookieHeader)
-                             .value<QList<QNetworkCookie>>();
+    const auto cookies =
+        reply->header(QNetworkRequest::SetCookieHeader).value<QList<QNetworkCookie>>();
     QCOMPARE(cookies.size(), 1);
     QCOMPARE(cookies.first().name(), QByteArray("tap"));
     const auto kept = bench.manager->cookieJar()->cookiesForUrl(url);
@@ -532,7 +532,7 @@ void TapAccessManagerTest::authentication_namesTheReply()
         });
     AWAIT_FINISHED(reply);
     QCOMPARE(reply->error(), QNetworkReply::NoError);
-    QCOMPARE(named, QList<QNetworkReply *> {reply.get()});
+    QCOMPARE(named, QList<QNetworkReply *>{reply.get()});
     QCOMPARE(TapAccessManager::replyAround(reply.get()), reply.get());
     QCOMPARE(reply->outcome()->result.verdict(), Verdict::Clean); // of the page, not of the 401
     QVERIFY(reply->readAll().startsWith("<p>a page"));
@@ -545,13 +545,12 @@ void TapAccessManagerTest::cache_hit_isInspectedAgain()
     cache->setCacheDirectory(bench.directory.filePath(QStringLiteral("cache")));
     bench.manager->setCache(cache);
     QNetworkRequest request(m_server->url(QStringLiteral("/cached/middle.bin")));
-    request.setAttribute(
-        QNetworkRequest::CacheLoadControlAttribute, QNetworkRequest::PreferCache);
+    request.setAttribute(QNetworkRequest::CacheLoadControlAttribute, QNetworkRequest::PreferCache);
     for (const bool isFromCache : {false, true}) {
         const std::unique_ptr<TapReply> reply(bench.get(request));
         AWAIT_FINISHED(reply);
-        QCOMPARE(reply->attribute(QNetworkRequest::SourceIsFromCacheAttribute).toBool(),
-            isFromCache);
+        QCOMPARE(
+            reply->attribute(QNetworkRequest::SourceIsFromCacheAttribute).toBool(), isFromCache);
         QCOMPARE(reply->outcome()->result.verdict(), Verdict::Clean);
         QVERIFY(reply->readAll() == m_large.left(3'000'001));
     }
@@ -566,8 +565,8 @@ void TapAccessManagerTest::cache_forgetsThreats()
     const QUrl url = m_server->url(QStringLiteral("/cached/marked"));
     const std::unique_ptr<TapReply> reply(bench.get(url));
     bool wasCached = false;
-    connect(reply.get(), &TapReply::decided, this,
-        [&] { wasCached = cache->metaData(url).isValid(); });
+    connect(
+        reply.get(), &TapReply::decided, this, [&] { wasCached = cache->metaData(url).isValid(); });
     AWAIT_FINISHED(reply);
     QCOMPARE(reply->error(), QNetworkReply::ContentAccessDenied);
     QVERIFY(wasCached);
@@ -618,7 +617,8 @@ void TapAccessManagerTest::request_attributes_reachTheInspection()
     QNetworkRequest request(m_server->url(QStringLiteral("/attachment/page.html")));
     request.setAttribute(
         QNetworkRequest::Attribute(TapAccessManager::ConnectionIdAttribute), quint64(4711));
-    request.setAttribute(QNetworkRequest::Attribute(TapAccessManager::DestinationDirectoryAttribute),
+    request.setAttribute(
+        QNetworkRequest::Attribute(TapAccessManager::DestinationDirectoryAttribute),
         bench.directory.path());
     const std::unique_ptr<TapReply> reply(bench.get(request));
     connect(reply.get(), &TapReply::decided, this, [&] {
@@ -656,7 +656,8 @@ void TapAccessManagerTest::released_isPutIntoPlace()
 {
     const TapBench bench;
     QNetworkRequest request(m_server->url(QStringLiteral("/large.bin")));
-    request.setAttribute(QNetworkRequest::Attribute(TapAccessManager::DestinationDirectoryAttribute),
+    request.setAttribute(
+        QNetworkRequest::Attribute(TapAccessManager::DestinationDirectoryAttribute),
         bench.directory.path());
     const std::unique_ptr<TapReply> reply(bench.get(request));
     QVERIFY(!reply->releaseInto(bench.directory.path(), QStringLiteral("x"), ExistingFile::Keep));
@@ -705,8 +706,8 @@ void TapAccessManagerTest::localFile_isInspected()
     request.setAttribute(QNetworkRequest::BackgroundRequestAttribute, inBackground);
     const std::unique_ptr<TapReply> reply(bench.get(request));
     AWAIT_FINISHED(reply);
-    QCOMPARE(reply->error(),
-        isMarked ? QNetworkReply::ContentAccessDenied : QNetworkReply::NoError);
+    QCOMPARE(
+        reply->error(), isMarked ? QNetworkReply::ContentAccessDenied : QNetworkReply::NoError);
     QVERIFY(reply->readAll() == (isMarked ? QByteArray() : content));
 }
 
@@ -714,8 +715,8 @@ void TapAccessManagerTest::dataUrl_isInspected()
 {
     const TapBench bench;
     for (const QByteArray &content : {QByteArray("harmless"), marker}) {
-        const std::unique_ptr<TapReply> reply(bench.get(
-            QUrl(QStringLiteral("data:text/plain;charset=utf-8;base64,")
+        const std::unique_ptr<TapReply> reply(
+            bench.get(QUrl(QStringLiteral("data:text/plain;charset=utf-8;base64,")
                 + QString::fromLatin1(content.toBase64()))));
         AWAIT_FINISHED(reply);
         QVERIFY(reply->outcome());
@@ -747,7 +748,7 @@ void TapAccessManagerTest::manager_finished_comesOncePerReply()
     AWAIT_FINISHED(clean);
     AWAIT_FINISHED(marked);
     QCOMPARE(finished.size(), 2);
-    QList<QNetworkReply *> named {finished.at(0).first().value<QNetworkReply *>(),
+    QList<QNetworkReply *> named{finished.at(0).first().value<QNetworkReply *>(),
         finished.at(1).first().value<QNetworkReply *>()};
     QVERIFY(named.contains(clean.get()));
     QVERIFY(named.contains(marked.get()));
@@ -776,7 +777,8 @@ void TapAccessManagerTest::twoHundredDownloads_atOnce_eachGetTheirOwn()
     const TapBench bench(settings);
     std::vector<std::unique_ptr<TapReply>> replies;
     const auto contentOf = [this](int i) {
-        return QByteArray::number(i) + m_large.left(i * 5000) + (i % 10 == 9 ? marker : QByteArray());
+        return QByteArray::number(i) + m_large.left(i * 5000)
+            + (i % 10 == 9 ? marker : QByteArray());
     };
     for (int i = 0; i < count; ++i) {
         const QString name = QStringLiteral("many%1").arg(i);

@@ -27,7 +27,7 @@ public:
         ++asked;
         return nullptr;
     }
-    void connectionClosed(ConnectionId) override {}
+    void connectionClosed(ConnectionId) override { }
     TelemetrySnapshot telemetry() const override { return {}; }
     int asked = 0;
 };
@@ -48,9 +48,11 @@ class TapReplyTest : public QObject {
 private Q_SLOTS:
     void init();
 
-    void brokenAnswer_endsAsQtsOwnWithoutABody_data();
-    void brokenAnswer_endsAsQtsOwnWithoutABody();
-    void brokenErrorPage_isNotInspectedAsAWhole();
+    void brokenAnswer_endsWithAnErrorWithoutABody_data();
+    void brokenAnswer_endsWithAnErrorWithoutABody();
+    void bodyCutOffLater_endsAsQtsOwnWithoutABody_data();
+    void bodyCutOffLater_endsAsQtsOwnWithoutABody();
+    void chunkedBody_cutWithItsLastBytes_isNeverGivenOutUnscanned();
     void bodyWithoutLength_endsWithItsConnection();
     void bodyThatHangs_isWithheld();
     void suspiciousBody_isBlockedUnlessThePolicyReleases_data();
@@ -89,13 +91,11 @@ void TapReplyTest::init()
     m_server = std::make_unique<MisbehavingServer>();
 }
 
-void TapReplyTest::brokenAnswer_endsAsQtsOwnWithoutABody_data()
+void TapReplyTest::brokenAnswer_endsWithAnErrorWithoutABody_data()
 {
     QTest::addColumn<QByteArray>("answer");
     QTest::addColumn<bool>("isBodyBegun");
     const QByteArray body = someBytes(300'000);
-    const QByteArray chunked = MisbehavingServer::response(
-        "1000\r\n" + body.left(0x1000) + "\r\n", noLength, "Transfer-Encoding: chunked\r\n");
     QTest::newRow("no answer") << QByteArray() << false;
     QTest::newRow("half a status line") << QByteArray("HTTP/1.1 2") << false;
     QTest::newRow("half a header") << QByteArray("HTTP/1.1 200 OK\r\nContent-Le") << false;
@@ -103,14 +103,13 @@ void TapReplyTest::brokenAnswer_endsAsQtsOwnWithoutABody_data()
     QTest::newRow("headers alone") << MisbehavingServer::response({}, 1000) << false;
     QTest::newRow("half a body") << MisbehavingServer::response(body, 600'000) << true;
     QTest::newRow("one byte missing") << MisbehavingServer::response(body, 300'001) << true;
-    QTest::newRow("no last chunk") << chunked << true;
-    QTest::newRow("half a chunk") << chunked + "1000\r\n" + body.left(77) << true;
-    QTest::newRow("half a chunk size") << chunked + "10" << true;
+    QTest::newRow("half an error page")
+        << MisbehavingServer::response(body, 300'001, {}, "404 Not Found") << true;
     QTest::newRow("broken compression")
         << MisbehavingServer::response(body, 300'000, "Content-Encoding: gzip\r\n") << false;
 }
 
-void TapReplyTest::brokenAnswer_endsAsQtsOwnWithoutABody()
+void TapReplyTest::brokenAnswer_endsWithAnErrorWithoutABody()
 {
     QFETCH(QByteArray, answer);
     QFETCH(bool, isBodyBegun);
@@ -118,7 +117,6 @@ void TapReplyTest::brokenAnswer_endsAsQtsOwnWithoutABody()
     QNetworkAccessManager plain;
     const std::unique_ptr<QNetworkReply> expected(plain.get(QNetworkRequest(m_server->url(path))));
     AWAIT_FINISHED(expected);
-    QVERIFY(expected->error() != QNetworkReply::NoError);
 
     const TapBench bench;
     const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
@@ -126,28 +124,67 @@ void TapReplyTest::brokenAnswer_endsAsQtsOwnWithoutABody()
     QSignalSpy decided(reply.get(), &TapReply::decided);
     QSignalSpy errors(reply.get(), &QNetworkReply::errorOccurred);
     AWAIT_FINISHED(reply);
-    QCOMPARE(reply->error(), expected->error());
-    QCOMPARE(reply->errorString(), expected->errorString());
+    QVERIFY(reply->error() != QNetworkReply::NoError);
+    // Of a cut body Qt tells or does not tell, as the bytes happen to come in; we always do.
+    if (!isBodyBegun)
+        QCOMPARE(reply->error(), expected->error());
     QCOMPARE(errors.size(), 1);
     QCOMPARE(readyRead.size(), 0);
     QCOMPARE(reply->readAll(), QByteArray());
-    QCOMPARE(decided.size(), isBodyBegun ? 1 : 0);
-    if (isBodyBegun) {
+    QCOMPARE(decided.size(), reply->outcome() ? 1 : 0);
+    QVERIFY(reply->outcome() || !isBodyBegun);
+    if (reply->outcome()) {
         QCOMPARE(reply->outcome()->result.reason(), Reason::Incomplete);
         QCOMPARE(reply->outcome()->disposition, Disposition::Block);
     }
 }
 
-void TapReplyTest::brokenErrorPage_isNotInspectedAsAWhole()
+void TapReplyTest::bodyCutOffLater_endsAsQtsOwnWithoutABody_data()
 {
-    m_server->answer(path,
-        {MisbehavingServer::response("half a page", 1000, {}, "404 Not Found"), Then::Close});
+    QTest::addColumn<QByteArray>("answer");
+    const QByteArray body = someBytes(0x1000);
+    const QByteArray chunked = MisbehavingServer::response(
+        "1000\r\n" + body + "\r\n", noLength, "Transfer-Encoding: chunked\r\n");
+    QTest::newRow("length") << MisbehavingServer::response(body, 0x1001);
+    QTest::newRow("no last chunk") << chunked;
+    QTest::newRow("half a chunk size") << chunked + "10";
+    QTest::newRow("error page") << MisbehavingServer::response(body, 0x1001, {}, "404 Not Found");
+}
+
+void TapReplyTest::bodyCutOffLater_endsAsQtsOwnWithoutABody()
+{
+    QFETCH(QByteArray, answer);
+    m_server->answer(path, {answer, Then::Hang});
     const TapBench bench;
     const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
+    QTRY_VERIFY_WITH_TIMEOUT(
+        bench.inspection() && bench.inspection()->sizeBytes() == 0x1000, patienceMs);
+    m_server->closeHanging(path);
     AWAIT_FINISHED(reply);
     QCOMPARE(reply->error(), QNetworkReply::RemoteHostClosedError);
     QCOMPARE(reply->outcome()->result.reason(), Reason::Incomplete);
     QCOMPARE(reply->readAll(), QByteArray());
+}
+
+void TapReplyTest::chunkedBody_cutWithItsLastBytes_isNeverGivenOutUnscanned()
+{
+    // Qt 6.4 tells us of the cut or takes it for the end, as the bytes happen to come in.
+    const QByteArray body = someBytes(0x1000);
+    m_server->answer(path,
+        {MisbehavingServer::response(
+             "1000\r\n" + body + "\r\n", noLength, "Transfer-Encoding: chunked\r\n"),
+            Then::Close});
+    const TapBench bench;
+    const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
+    AWAIT_FINISHED(reply);
+    if (reply->error() == QNetworkReply::NoError) {
+        QCOMPARE(reply->readAll(), body);
+        QCOMPARE(reply->outcome()->result.verdict(), Verdict::Clean);
+        QCOMPARE(reply->outcome()->result.coverage().bytesScanned, body.size());
+    } else {
+        QCOMPARE(reply->error(), QNetworkReply::RemoteHostClosedError);
+        QCOMPARE(reply->readAll(), QByteArray());
+    }
 }
 
 void TapReplyTest::bodyWithoutLength_endsWithItsConnection()
@@ -166,7 +203,8 @@ void TapReplyTest::bodyWithoutLength_endsWithItsConnection()
 void TapReplyTest::bodyThatHangs_isWithheld()
 {
     const QByteArray body = someBytes(3'000'000);
-    m_server->answer(path, {MisbehavingServer::response(body.left(2'999'999), 3'000'000), Then::Hang});
+    m_server->answer(
+        path, {MisbehavingServer::response(body.left(2'999'999), 3'000'000), Then::Hang});
     const TapBench bench;
     const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
     QTRY_VERIFY_WITH_TIMEOUT(
@@ -191,8 +229,8 @@ void TapReplyTest::suspiciousBody_isBlockedUnlessThePolicyReleases_data()
 void TapReplyTest::suspiciousBody_isBlockedUnlessThePolicyReleases()
 {
     QFETCH(bool, isReleased);
-    m_server->answer(path,
-        {MisbehavingServer::response(dubiousMarker, dubiousMarker.size()), Then::Close});
+    m_server->answer(
+        path, {MisbehavingServer::response(dubiousMarker, dubiousMarker.size()), Then::Close});
     TapSettings settings;
     if (isReleased)
         settings.policy.suspicious = Disposition::Release;
@@ -200,8 +238,8 @@ void TapReplyTest::suspiciousBody_isBlockedUnlessThePolicyReleases()
     const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
     AWAIT_FINISHED(reply);
     QCOMPARE(reply->outcome()->result.verdict(), Verdict::Suspicious);
-    QCOMPARE(reply->error(),
-        isReleased ? QNetworkReply::NoError : QNetworkReply::ContentAccessDenied);
+    QCOMPARE(
+        reply->error(), isReleased ? QNetworkReply::NoError : QNetworkReply::ContentAccessDenied);
     QCOMPARE(reply->readAll(), isReleased ? dubiousMarker : QByteArray());
 }
 
@@ -233,24 +271,26 @@ void TapReplyTest::maliciousName_staysInItsDirectory()
     const QDir outside(bench.directory.path());
     QVERIFY(outside.mkpath(QStringLiteral("a/b/c/d")));
     const QString inside = outside.filePath(QStringLiteral("a/b/c/d"));
-    const auto released = reply->releaseInto(
-        inside, reply->outcome()->metadata.filename, ExistingFile::Keep);
+    const auto released =
+        reply->releaseInto(inside, reply->outcome()->metadata.filename, ExistingFile::Keep);
     QVERIFY2(released, qPrintable(released ? QString() : released.error().message));
     QCOMPARE(QFileInfo(*released).absolutePath(), inside);
-    QCOMPARE(QDir(inside).entryList(QDir::AllEntries | QDir::Hidden | QDir::NoDotAndDotDot).size(), 1);
+    QCOMPARE(
+        QDir(inside).entryList(QDir::AllEntries | QDir::Hidden | QDir::NoDotAndDotDot).size(), 1);
     QVERIFY(!QFileInfo(*released).fileName().startsWith(QLatin1Char('.')));
 }
 
 void TapReplyTest::oversized_isReleasedWholeAndLive()
 {
     const QByteArray body = someBytes(5'000'000);
-    m_server->answer(path, {MisbehavingServer::response(body.left(3'000'000), 5'000'000), Then::Hang});
+    m_server->answer(
+        path, {MisbehavingServer::response(body.left(3'000'000), 5'000'000), Then::Hang});
     const TapBench bench(scanningAtMost(1'000'000));
     const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
     QByteArray got;
     QStringList order;
-    connect(reply.get(), &TapReply::decided, this,
-        [&] { order.append(QStringLiteral("decided")); });
+    connect(
+        reply.get(), &TapReply::decided, this, [&] { order.append(QStringLiteral("decided")); });
     connect(reply.get(), &QNetworkReply::readyRead, this, [&] {
         order.append(QStringLiteral("readyRead"));
         got += reply->readAll();
@@ -265,8 +305,8 @@ void TapReplyTest::oversized_isReleasedWholeAndLive()
     QCOMPARE(reply->error(), QNetworkReply::NoError);
     QVERIFY(got + reply->readAll() == body);
 
-    const auto released = reply->releaseInto(
-        bench.directory.path(), QStringLiteral("x"), ExistingFile::Keep);
+    const auto released =
+        reply->releaseInto(bench.directory.path(), QStringLiteral("x"), ExistingFile::Keep);
     QVERIFY(released);
     QFile file(*released);
     QVERIFY(file.open(QIODevice::ReadOnly));
@@ -427,7 +467,8 @@ void TapReplyTest::scanTimedOut_isReleasedOrBlocked_data()
 void TapReplyTest::scanTimedOut_isReleasedOrBlocked()
 {
     QFETCH(bool, isFailClosed);
-    m_server->answer(path, {MisbehavingServer::response(slowMarker, slowMarker.size()), Then::Close});
+    m_server->answer(
+        path, {MisbehavingServer::response(slowMarker, slowMarker.size()), Then::Close});
     TapSettings settings;
     settings.scanning.timeouts.least = std::chrono::milliseconds(1);
     settings.scanning.timeouts.most = std::chrono::milliseconds(1);
@@ -437,14 +478,15 @@ void TapReplyTest::scanTimedOut_isReleasedOrBlocked()
     const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
     AWAIT_FINISHED(reply);
     QCOMPARE(reply->outcome()->result.reason(), Reason::TimedOut);
-    QCOMPARE(reply->error(), isFailClosed ? QNetworkReply::ContentOperationNotPermittedError
-                                          : QNetworkReply::NoError);
+    QCOMPARE(reply->error(),
+        isFailClosed ? QNetworkReply::ContentOperationNotPermittedError : QNetworkReply::NoError);
     QCOMPARE(reply->readAll(), isFailClosed ? QByteArray() : slowMarker);
 }
 
 void TapReplyTest::queueFull_failClosed_isBlocked()
 {
-    m_server->answer(path, {MisbehavingServer::response(slowMarker, slowMarker.size()), Then::Close});
+    m_server->answer(
+        path, {MisbehavingServer::response(slowMarker, slowMarker.size()), Then::Close});
     TapSettings settings;
     settings.policy = Policy::failClosed();
     settings.scanning.workers.maxWorkers = 1;
@@ -500,7 +542,8 @@ void TapReplyTest::indifferentPlugin_slowReader_stopsTheNetwork()
     QVERIFY(readyRead.wait(patienceMs));
     qint64 sent = -1;
     QTRY_VERIFY_WITH_TIMEOUT(
-        std::exchange(sent, m_server->sentBytes()) == m_server->sentBytes() && sent > 0, patienceMs);
+        std::exchange(sent, m_server->sentBytes()) == m_server->sentBytes() && sent > 0,
+        patienceMs);
     const qint64 before = m_server->sentBytes();
     qint64 read = 0;
     while (m_server->sentBytes() == before) { // what is on its way is taken, then more is sent

@@ -158,6 +158,7 @@ private Q_SLOTS:
     void executableInside_doesNotGiveAnEntryPoint();
     void abandonedScan_leavesScannerUsable();
     void reusedScanner_forgetsEntryPoint();
+    void unconfirmedThreat_isToldBeforeTheConfirmation();
     void matchBomb_isLimitHitNotClean();
     void signalHandlers_afterScans_areUntouched();
     void manyThreads_oneRuleSet_everyResultRight();
@@ -403,6 +404,26 @@ void YaraScanTest::reusedScanner_forgetsEntryPoint()
     const auto rules = rulesFrom("rule entry { condition: entrypoint >= 0 }");
     QCOMPARE(names(scanStreamed(rules, executable.readAll(), mib)).size(), 1);
     QVERIFY(names(scanStreamed(rules, "plain text", mib)).isEmpty());
+}
+
+void YaraScanTest::unconfirmedThreat_isToldBeforeTheConfirmation()
+{
+    const auto rules = rulesFrom(R"(
+        rule threat { strings: $a = "needle" condition: $a }
+        rule remark { meta: severity = "info" strings: $a = "hay" condition: $a })");
+    for (const bool isThreat : {true, false}) {
+        std::optional<ScanResult> suspicion;
+        SliceBudget budget;
+        budget.suspect = [&](ScanResult result) { suspicion = std::move(result); };
+        const QByteArray bytes = (isThreat ? "needle" : "hay") + noise(3 * mib, 11);
+        auto task = YaraEngine::begin(rules, {}, Content::fromByteArray(bytes));
+        QCOMPARE(task->step(budget), ScanTask::Progress::More);
+        QCOMPARE(suspicion.has_value(), isThreat);
+        if (isThreat)
+            QCOMPARE(suspicion->verdict(), Verdict::Malicious);
+        QCOMPARE(task->step(budget), ScanTask::Progress::Done);
+        QCOMPARE(task->takeResult().verdict(), isThreat ? Verdict::Malicious : Verdict::Clean);
+    }
 }
 
 void YaraScanTest::matchBomb_isLimitHitNotClean()

@@ -31,9 +31,14 @@ enum class ExistingFile : quint8 {
 //! \brief Puts a sealed spool's bytes at \p directory / \p name in one step: the name appears with
 //! all of its bytes or not at all, also when the process is killed meanwhile.
 //!
-//! Links a disk spool of the same file system into place; copies every other. \p name must be
-//! one component (sanitisedFileName()). Blocks for the time of the copy, if there is one.
-//! Returns the path of the file.
+//! Links a disk spool of the same file system into place; copies every other, and the same one the
+//! second time. The file has the mode that the umask gives to new files. A symbolic link of that
+//! name is never followed (Replace replaces the link itself), a directory never replaced. Where the
+//! file system has no nameless files or links (vfat), or where Replace finds a file, a process that
+//! is killed meanwhile may leave a hidden .download-* file behind. Does not wait for the disk.
+//!
+//! \p name must be one component (sanitisedFileName()). Blocks for the time of the copy, if there
+//! is one. Returns the path of the file. Thread: any that owns \p spool meanwhile.
 SECURITYTAP_EXPORT std::expected<QString, ReleaseError> releaseInto(
     const Spool &spool, const QString &directory, const QString &name, ExistingFile existing);
 

@@ -35,9 +35,9 @@ RuleProblem fileProblem(const QString &file, const QString &message)
 QStringList ruleFilesBelow(const QString &directory)
 {
     QStringList found;
-    QDirIterator it(directory, {QStringLiteral("*.yar"), QStringLiteral("*.yara")}, QDir::Files,
+    const QDir base(QDir(directory).absolutePath()); // QDir relates absolute paths only
+    QDirIterator it(base.path(), {QStringLiteral("*.yar"), QStringLiteral("*.yara")}, QDir::Files,
         QDirIterator::Subdirectories);
-    const QDir base(directory);
     while (it.hasNext() && found.size() <= Limits::maxRuleFiles)
         found.append(base.relativeFilePath(it.next()));
     std::sort(found.begin(), found.end());

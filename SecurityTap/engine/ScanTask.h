@@ -13,7 +13,10 @@ namespace Sentinel {
 struct SliceBudget {
     Deadline until = noDeadline;
     //! True once nobody wants the result any more; asked between two windows.
-    std::function<bool()> isAbandoned;
+    std::function<bool()> isAbandoned = {};
+    //! Told of a threat that is found but still to be confirmed: the answer, should the deadline
+    //! pass meanwhile. A threat must not be released because its confirmation takes long.
+    std::function<void(ScanResult)> suspect = {};
 
     bool isUsedUp() const { return Clock::now() >= until || (isAbandoned && isAbandoned()); }
 };

@@ -73,6 +73,7 @@ ScanTask::Progress YaraScan::step(const SliceBudget &budget)
             return Progress::Done;
         }
         m_phase = Phase::Confirming;
+        tellSuspicion();
         return Progress::More; // what is short may go first
     }
     if (m_phase == Phase::Confirming)
@@ -234,6 +235,20 @@ bool YaraScan::isAmbiguous() const
     };
     return std::ranges::any_of(m_ruleSet->chainHeads(), isFound)
         || std::ranges::any_of(m_ruleSet->edgeSensitiveStrings(), isAtEdge);
+}
+
+//! The confirmation of a large content takes long, and libyara cannot be interrupted in it.
+void YaraScan::tellSuspicion()
+{
+    if (!m_budget->suspect)
+        return;
+    Coverage coverage = m_coverage;
+    coverage.bytesTotal = m_content->extent().sizeBytes;
+    coverage.ruleSetDigest = m_ruleSet->digest();
+    coverage.limitsHit.append(QStringLiteral("the findings were not confirmed in time"));
+    const ScanResult suspected = ScanResult::judge(std::move(coverage), m_findings, {});
+    if (suspected.isThreat())
+        m_budget->suspect(suspected);
 }
 
 void YaraScan::confirm()

@@ -64,6 +64,7 @@ private:
     YR_MEMORY_BLOCK *handOutNext();
     bool touchesEdge(const YR_MATCHES &matches) const;
     bool isAmbiguous() const;
+    void tellSuspicion();
     void confirm();
     void finish(int error);
     void addFinding(YR_SCAN_CONTEXT *context, const YR_RULE &rule);

@@ -2,6 +2,7 @@
 #include "SecurityTap/network/TapReply.h"
 
 #include "SecurityTap/Limits.h"
+#include "SecurityTap/network/AnswerHead.h"
 #include "SecurityTap/network/TapAccessManager.h"
 
 #include <QAbstractNetworkCache>
@@ -21,12 +22,8 @@ constexpr char aroundProperty[] = "_sentinel_tapReply";
 //! What is taken in at once, before the event loop has its turn again.
 constexpr qint64 sliceBytes = 4 * Limits::mib;
 constexpr qint64 pieceBytes = 64 * Limits::kib;
-
-constexpr int noContentStatus = 204;
-constexpr int successStatuses = 200;
-constexpr int redirectStatuses = 300;
-constexpr int errorStatuses = 400;
-constexpr int proxyAuthenticationStatus = 407;
+//! Not the largest number: Qt adds to it.
+constexpr qint64 noLimitBytes = 1024 * 1024 * Limits::gib;
 
 //! The attributes that Qt sets in replies. Not among them: the internal DownloadBufferAttribute,
 //! which would show the body.
@@ -40,32 +37,6 @@ constexpr std::array replyAttributes{
     QNetworkRequest::Http2WasUsedAttribute,
     QNetworkRequest::OriginalContentLengthAttribute,
 };
-
-int statusOf(const QNetworkReply &reply)
-{
-    return reply.attribute(QNetworkRequest::HttpStatusCodeAttribute).toInt();
-}
-
-//! True if all of the body has arrived, whatever the server says with it: errors that Qt makes of
-//! an HTTP status (404, ...) are not errors of the transfer.
-bool isBodyComplete(const QNetworkReply &reply)
-{
-    const int status = statusOf(reply);
-    return reply.error() == QNetworkReply::NoError
-        || (status >= errorStatuses && reply.error() >= QNetworkReply::ContentAccessDenied)
-        || (status == proxyAuthenticationStatus
-            && reply.error() == QNetworkReply::ProxyAuthenticationRequiredError);
-}
-
-//! True if a body without a byte is a file without a byte, and not the absence of a body.
-bool isEmptyFile(const QNetworkReply &reply)
-{
-    const int status = statusOf(reply);
-    const bool isContent = status == 0 // not HTTP
-        || (status >= successStatuses && status < redirectStatuses && status != noContentStatus);
-    return reply.operation() != QNetworkAccessManager::HeadOperation && isContent
-        && reply.error() == QNetworkReply::NoError;
-}
 
 } // namespace
 
@@ -229,7 +200,7 @@ void TapReply::onInnerFinished()
         return;
     mirrorMetaData();
     if (m_stage == Stage::Waiting && m_inner->bytesAvailable() == 0) {
-        if (!isEmptyFile(*m_inner)) {
+        if (!AnswerHead::isEmptyFile(*m_inner)) {
             endAsInner();
             return;
         }
@@ -248,19 +219,21 @@ void TapReply::endOfBody()
     m_isBodyTaken = true;
     if (!m_inspection)
         return;
-    const bool isCut = !isBodyComplete(*m_inner);
-    if (isCut)
+    if (!AnswerHead::isBodyComplete(*m_inner, m_inspection->sizeBytes())) {
         m_inspection->abort();
-    else
-        m_inspection->finish();
-    if (m_stage == Stage::Giving) {
-        if (isCut || m_inspection->isComplete())
-            endAsInner();
-        else
-            end(UnknownContentError, QStringLiteral("the download could not be stored"));
-    } else if (isCut && m_inspection->outcome()) {
-        onDecided(*m_inspection->outcome());
+        if (m_stage == Stage::Giving)
+            endCutOff();
+        else if (m_inspection->outcome())
+            onDecided(*m_inspection->outcome());
+        return;
     }
+    m_inspection->finish();
+    if (m_stage != Stage::Giving)
+        return;
+    if (m_inspection->isComplete())
+        endAsInner();
+    else
+        end(UnknownContentError, QStringLiteral("the download could not be stored"));
 }
 
 void TapReply::onDecided(const Outcome &outcome)
@@ -288,19 +261,16 @@ void TapReply::onDecided(const Outcome &outcome)
 void TapReply::refuse(const Outcome &outcome)
 {
     const QString what = describe(outcome.result);
-    if (outcome.result.isThreat() && m_manager && m_manager->cache())
-        m_manager->cache()->remove(url());
+    if (outcome.result.isThreat())
+        forget();
     switch (outcome.result.reason()) {
     case Reason::None: // a threat
         dropInner();
         end(ContentAccessDenied, QStringLiteral("blocked: %1").arg(what));
         return;
     case Reason::Incomplete:
-        if (m_inner && m_isInnerFinished) {
-            endAsInner();
-            return;
-        }
-        [[fallthrough]];
+        endCutOff();
+        return;
     case Reason::Cancelled:
         dropInner();
         end(OperationCanceledError, what);
@@ -314,6 +284,13 @@ void TapReply::refuse(const Outcome &outcome)
         end(ContentOperationNotPermittedError, QStringLiteral("blocked: %1").arg(what));
         return;
     }
+}
+
+//! Takes the body out of the cache, if there is one and it is there.
+void TapReply::forget()
+{
+    if (m_manager && m_manager->cache())
+        m_manager->cache()->remove(url());
 }
 
 //! The inspection ended without us: with its tap, in most cases after a decision.
@@ -343,8 +320,7 @@ void TapReply::limitInner()
         return;
     // Once limited, Qt goes on reading only when bytes are read under a limit: none is a large one.
     m_isInnerLimited = true;
-    m_inner->setReadBufferSize(
-        readBufferSize() > 0 ? readBufferSize() : std::numeric_limits<qint64>::max());
+    m_inner->setReadBufferSize(readBufferSize() > 0 ? readBufferSize() : noLimitBytes);
 }
 
 void TapReply::dropInner()
@@ -369,6 +345,17 @@ void TapReply::announceBytes()
         return;
     m_announcedBytes = m_inspection->sizeBytes();
     Q_EMIT readyRead();
+}
+
+//! As Qt's reply; Qt does not notice every cut, and then caches what there is.
+void TapReply::endCutOff()
+{
+    if (m_inner->error() != NoError) {
+        endAsInner();
+        return;
+    }
+    forget();
+    end(RemoteHostClosedError, QStringLiteral("Connection closed"));
 }
 
 void TapReply::endAsInner()

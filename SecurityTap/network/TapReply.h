@@ -29,7 +29,7 @@ class TapAccessManager;
 //! | block: not scanned          | ContentOperationNotPermittedError | nothing                    |
 //! | block: could not be stored  | UnknownContentError               | nothing                    |
 //! | block: cancelled            | OperationCanceledError            | nothing                    |
-//! | the transfer was cut off    | as of Qt's reply                  | nothing                    |
+//! | the transfer was cut off    | as of Qt's reply, never NoError   | nothing                    |
 //!
 //! errorString() says what was found. If the decision to release comes before the last byte (too
 //! large to be scanned), the body passes through from then on: what is here is readable, the rest
@@ -110,6 +110,8 @@ private:
     void announceBytes();
     void end(NetworkError error, const QString &message);
     void endAsInner();
+    void endCutOff();
+    void forget();
     qint64 unreadBytes() const;
 
     const QPointer<TapAccessManager> m_manager;

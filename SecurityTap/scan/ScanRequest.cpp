@@ -37,4 +37,16 @@ bool ScanRequest::answer(ScanResult result, const BeforeTelling &beforeTelling)
     return true;
 }
 
+void ScanRequest::suspect(ScanResult result)
+{
+    const std::lock_guard lock(m_suspicionMutex);
+    m_suspicion = std::move(result);
+}
+
+std::optional<ScanResult> ScanRequest::suspicion() const
+{
+    const std::lock_guard lock(m_suspicionMutex);
+    return m_suspicion;
+}
+
 } // namespace Sentinel

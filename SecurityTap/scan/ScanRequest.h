@@ -13,6 +13,8 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 
 namespace Sentinel {
 
@@ -37,7 +39,7 @@ struct ScanSubject {
 //! runs for it sees isAnswered() between two windows and stops.
 //!
 //! Owner:  shared by the one who asks, the queue and the worker.
-//! Thread: answer() and isAnswered() any; task only the worker that took the request.
+//! Thread: answer(), isAnswered(), suspect() and suspicion() any; task only the worker that took the request.
 class SECURITYTAP_EXPORT ScanRequest {
 public:
     //! Told the result, on the thread that answers. Must not block and not call back into the
@@ -58,6 +60,10 @@ public:
     //! Gives the answer; false if somebody else has given it before. \p beforeTelling runs between:
     //! after the answer is decided, before anybody is told.
     bool answer(ScanResult result, const BeforeTelling &beforeTelling = {});
+    //! Keeps \p result as the answer for the case that the deadline passes before the scan ends.
+    void suspect(ScanResult result);
+    //! What suspect() kept, if it was called.
+    std::optional<ScanResult> suspicion() const;
     bool isAnswered() const { return m_answered.load(std::memory_order_acquire); }
 
     //! The scan under way; null before its first slice. Handed from worker to worker by the queue.
@@ -69,6 +75,8 @@ private:
     const Clock::time_point m_createdAt;
     Answer m_answer; // whoever sets m_answered owns it from then on
     std::atomic<bool> m_answered{false};
+    mutable std::mutex m_suspicionMutex;
+    std::optional<ScanResult> m_suspicion;
 };
 
 } // namespace Sentinel

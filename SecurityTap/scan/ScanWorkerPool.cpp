@@ -2,6 +2,7 @@
 #include "SecurityTap/scan/ScanWorkerPool.h"
 
 #include "SecurityTap/Logging.h"
+#include "SecurityTap/scan/WorkerScheduling.h"
 
 #include <QRunnable>
 #include <QThreadPool>
@@ -130,7 +131,8 @@ Slice ScanWorkerPool::Core::runSlice(ScanRequest &request) const
     if (request.isAnswered())
         return {};
     const SliceBudget budget{
-        Clock::now() + settings.slice, [&request] { return request.isAnswered(); }};
+        Clock::now() + settings.slice, [&request] { return request.isAnswered(); },
+        [&request](ScanResult result) { request.suspect(std::move(result)); }};
     try {
         if (!request.task)
             request.task = makeTask(request);
@@ -220,6 +222,7 @@ ScanWorkerPool::Core::Crew::Crew(std::shared_ptr<Core> owner) : core(std::move(o
 
 void ScanWorkerPool::Core::Crew::run()
 {
+    yieldToEventLoops();
     Worker self;
     bool hasCrashed = false;
     do {
@@ -329,8 +332,8 @@ void ScanWorkerPool::Core::Crew::watchDeadlines()
             return;
         for (const std::shared_ptr<ScanRequest> &request : overdue) {
             core->answer(*request,
-                ScanResult::notScanned(Reason::TimedOut,
-                    QStringLiteral("The deadline passed before the scan ended.")));
+                request->suspicion().value_or(ScanResult::notScanned(Reason::TimedOut,
+                    QStringLiteral("The deadline passed before the scan ended."))));
             if (core->loseWorkerOf(request->id())) {
                 core->telemetry->countReplacedWorker();
                 qCWarning(logScan) << "scan" << request->id() << "runs past its deadline";
@@ -340,6 +343,11 @@ void ScanWorkerPool::Core::Crew::watchDeadlines()
 }
 
 // ---- The pool --------------------------------------------------------------------------------
+
+int ScanWorkerPool::defaultWorkers()
+{
+    return std::clamp(int(std::thread::hardware_concurrency()), 1, Limits::maxWorkers);
+}
 
 ScanWorkerPool::ScanWorkerPool(std::shared_ptr<ScanQueue> queue,
     std::shared_ptr<ScanTelemetry> telemetry, TaskFactory makeTask, Settings settings)

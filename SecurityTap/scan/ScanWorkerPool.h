@@ -31,9 +31,12 @@ public:
     //! valid as long as a worker may be stuck in it: it is shared with a worker left behind.
     using TaskFactory = std::function<std::unique_ptr<ScanTask>(ScanRequest &)>;
 
+    //! As many as there are processors, at most Limits::maxWorkers: scans use a processor fully.
+    static int defaultWorkers();
+
     struct Settings {
         int minWorkers = 1;
-        int maxWorkers = Limits::maxWorkers;
+        int maxWorkers = defaultWorkers();
         std::chrono::milliseconds slice = Limits::sliceDuration;
         std::chrono::milliseconds idleTime = Limits::workerIdleTime;
         std::chrono::milliseconds stopPatience = Limits::stopPatience;

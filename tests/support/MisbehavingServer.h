@@ -19,8 +19,8 @@ class MisbehavingServer final : public QTcpServer {
 public:
     //! What follows the bytes of an answer.
     enum class Then : quint8 {
-        Close,   //!< the end of the connection
-        Hang,    //!< nothing; continueWith() may follow
+        Close, //!< the end of the connection
+        Hang, //!< nothing; continueWith() may follow
         Endless, //!< more and more bytes, as fast as they are taken
     };
     struct Answer {

@@ -190,10 +190,10 @@ std::expected<NginxServer::Attempt, QString> NginxServer::attempt()
     const QByteArray said = contentOf(path(QStringLiteral("error.log")));
     if (said.contains("Address already in use"))
         return Attempt::PortTaken;
-    return std::unexpected(QStringLiteral("nginx does not start: %1 %2")
-                               .arg(QString::fromLocal8Bit(said),
-                                   QString::fromLocal8Bit(
-                                       contentOf(path(QStringLiteral("stderr.log"))))));
+    return std::unexpected(
+        QStringLiteral("nginx does not start: %1 %2")
+            .arg(QString::fromLocal8Bit(said),
+                QString::fromLocal8Bit(contentOf(path(QStringLiteral("stderr.log"))))));
 }
 
 //! True when the port accepts connections; false if the server ends before it does.

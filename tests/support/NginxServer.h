@@ -13,7 +13,8 @@ class QSslCertificate;
 
 namespace Sentinel::Test {
 
-//! \brief A real nginx of the test's own: on loopback, everything it writes in a temporary directory.
+//! \brief A real nginx of the test's own: on loopback, everything it writes in a temporary
+//! directory.
 //!
 //! What is stored by addFile("x") is served as
 //!
@@ -33,13 +34,14 @@ namespace Sentinel::Test {
 //!
 //! and /loop (302 to itself), /nothing (204), /post (200 "stored").
 //!
-//! Owner:  the test, which must not fork away from it: the server dies with the thread that made it.
+//! Owner:  the test, which must not fork away from it: the server dies with the thread that made
+//! it.
 class NginxServer {
 public:
     enum class Listener : quint8 {
-        Http,  //!< HTTP/1.1
+        Http, //!< HTTP/1.1
         Http2, //!< HTTP/2 in clear text, from the first byte
-        Tls,   //!< HTTP/1.1 or HTTP/2 over TLS
+        Tls, //!< HTTP/1.1 or HTTP/2 over TLS
     };
 
     static bool isInstalled();

@@ -46,15 +46,18 @@ public:
         if (!rules.open(QIODevice::WriteOnly))
             qFatal("cannot write the rules");
         rules.write(R"(
-            rule Marker { strings: $a = ")" + marker + R"(" condition: $a }
+            rule Marker { strings: $a = ")"
+            + marker + R"(" condition: $a }
             rule Dubious {
                 meta: severity = "suspicious"
-                strings: $a = ")" + dubiousMarker + R"(" condition: $a }
-            rule Slow { strings: $a = ")" + slowMarker + R"("
+                strings: $a = ")"
+            + dubiousMarker + R"(" condition: $a }
+            rule Slow { strings: $a = ")"
+            + slowMarker + R"("
                 condition: $a and for all i in (1..4000000) : (i > 0) and filesize < 0 }
         )");
         rules.close();
-        settings.rulePaths = QStringList {rules.fileName()};
+        settings.rulePaths = QStringList{rules.fileName()};
         plugin = std::make_unique<SecurityTapPlugin>(std::move(settings));
         if (!plugin->tap())
             qFatal("%s", qPrintable(plugin->errorString()));
@@ -76,8 +79,8 @@ public:
     std::unique_ptr<TapAccessManager> manager;
 };
 
-//! Runs the event loop until \p reply is finished; false if that takes too long. (QTRY_VERIFY sleeps
-//! between two looks, which slows down all that goes back and forth.)
+//! Runs the event loop until \p reply is finished; false if that takes too long. (QTRY_VERIFY
+//! sleeps between two looks, which slows down all that goes back and forth.)
 inline bool awaitFinished(const QNetworkReply &reply)
 {
     QSignalSpy finished(&reply, &QNetworkReply::finished);

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include "benchmarks/Support.h"
+
+#include <QDir>
+#include <QRandomGenerator>
+
+#include <algorithm>
+#include <cmath>
+
+namespace Sentinel::Bench {
+
+namespace {
+
+QString rulesPath()
+{
+    const QString named = qEnvironmentVariable("SENTINEL_RULESETS");
+    for (const QString &path : {named, QStringLiteral("../shared/rulesets")}) {
+        if (!path.isEmpty() && QDir(path).exists())
+            return path;
+    }
+    return defaultRulesDirectory();
+}
+
+} // namespace
+
+std::shared_ptr<const RuleSet> rules()
+{
+    static const std::shared_ptr<const RuleSet> compiled = [] {
+        auto result = compileRules({rulesPath()}, {.badFiles = BadRuleFiles::Skip});
+        if (!result)
+            qFatal("no rules in %s", qPrintable(rulesPath()));
+        return result->ruleSet;
+    }();
+    return compiled;
+}
+
+QString rulesDescription()
+{
+    return QStringLiteral("%1 of %2").arg(rules()->ruleCount()).arg(rulesPath());
+}
+
+std::unique_ptr<SecurityTap> makeTap(TapSettings settings)
+{
+    settings.scanning.cache.enabled = false;
+    return std::make_unique<SecurityTap>(std::move(settings), rules());
+}
+
+QByteArray noise(qint64 size, quint32 seed)
+{
+    QByteArray bytes((size + 3) / 4 * 4, Qt::Uninitialized);
+    QRandomGenerator random(seed);
+    random.fillRange(reinterpret_cast<quint32 *>(bytes.data()), bytes.size() / 4);
+    bytes.truncate(size);
+    return bytes;
+}
+
+double percentile(std::vector<double> samples, double share)
+{
+    std::ranges::sort(samples);
+    const auto rank = size_t(std::ceil(share * double(samples.size())));
+    return samples.at(std::clamp<size_t>(rank, 1, samples.size()) - 1);
+}
+
+void report(benchmark::State &state, const std::vector<double> &samples)
+{
+    state.counters["p50_us"] = percentile(samples, 0.50);
+    state.counters["p99_us"] = percentile(samples, 0.99);
+    state.counters["max_us"] = percentile(samples, 1.0);
+}
+
+} // namespace Sentinel::Bench
