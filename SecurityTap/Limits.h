@@ -5,8 +5,8 @@
 
 #include <chrono>
 
-//! \brief Every limit of this floor, by name. Where a user would want another value, a setting of the
-//! same name exists and this is its default.
+//! \brief Every limit of this floor, by name. Where a user would want another value, a setting of
+//! the same name exists and this is its default.
 namespace Sentinel::Limits {
 
 inline constexpr qint64 kib = 1024;
@@ -18,30 +18,31 @@ inline constexpr int maxQueuedRequests = 100;
 inline constexpr qint64 maxQueuedBytes = 2 * gib;
 inline constexpr int maxWorkers = 4;
 inline constexpr int maxReplacementWorkers = 8; //!< for workers lost in a scan that does not end
-inline constexpr std::chrono::milliseconds sliceDuration {10};
-inline constexpr std::chrono::seconds workerIdleTime {5};
-inline constexpr std::chrono::seconds stopPatience {10}; //!< then a hung worker is left behind
+inline constexpr std::chrono::milliseconds sliceDuration{10};
+inline constexpr std::chrono::seconds workerIdleTime{5};
+inline constexpr std::chrono::seconds stopPatience{10}; //!< then a hung worker is left behind
 
 // One scan
 inline constexpr qint64 maxScanBytes = 100 * mib;
-inline constexpr std::chrono::seconds minScanTimeout {10};
-inline constexpr std::chrono::seconds maxScanTimeout {60};
+inline constexpr std::chrono::seconds minScanTimeout{10};
+inline constexpr std::chrono::seconds maxScanTimeout{60};
 inline constexpr qint64 scanWindowBytes = mib;
-inline constexpr qint64 scanOverlapBytes = 9 * kib; //!< libyara's matches reach 4096 bytes to each side
+inline constexpr qint64 scanOverlapBytes =
+    9 * kib; //!< libyara's matches reach 4096 bytes to each side
 inline constexpr int maxFindings = 256;
 inline constexpr int maxStringsPerFinding = 64;
 inline constexpr int maxMetaPerFinding = 64;
 
 // Content
 inline constexpr qint64 maxSpoolMemoryBytes = 256 * mib; //!< of all spools together
-inline constexpr qint64 maxMemorySpoolBytes = 64 * mib;  //!< of one spool whose size was announced
+inline constexpr qint64 maxMemorySpoolBytes = 64 * mib; //!< of one spool whose size was announced
 inline constexpr qint64 maxUnannouncedMemoryBytes = 4 * mib; //!< of one spool of unknown size
 inline constexpr qint64 maxSpoolBytes = 64 * gib;
 inline constexpr int maxFileNameBytes = 255;
 
 // Verdict cache
 inline constexpr int maxCachedVerdicts = 10'000;
-inline constexpr std::chrono::hours verdictTimeToLive {1};
+inline constexpr std::chrono::hours verdictTimeToLive{1};
 
 // Rules
 inline constexpr qint64 maxRuleFileBytes = 64 * mib;

@@ -54,7 +54,7 @@ void handOverByteArray(benchmark::State &state)
             bool answered = false;
             const auto start = Clock::now();
             tap->asyncInspectDownload(
-                DownloadMetadata {}, bytes, &context, [&](const Outcome &) { answered = true; });
+                DownloadMetadata{}, bytes, &context, [&](const Outcome &) { answered = true; });
             samples.push_back(Microseconds(Clock::now() - start).count());
             runUntil([&] { return answered; });
         }
@@ -64,5 +64,15 @@ void handOverByteArray(benchmark::State &state)
 
 } // namespace
 
-BENCHMARK(handOverStreamed)->Arg(1'000'000)->Arg(10'000'000)->Arg(100'000'000)->Iterations(1)->Unit(benchmark::kMillisecond);
-BENCHMARK(handOverByteArray)->Arg(1'000'000)->Arg(10'000'000)->Arg(100'000'000)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(handOverStreamed)
+    ->Arg(1'000'000)
+    ->Arg(10'000'000)
+    ->Arg(100'000'000)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(handOverByteArray)
+    ->Arg(1'000'000)
+    ->Arg(10'000'000)
+    ->Arg(100'000'000)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);

@@ -35,7 +35,7 @@ void smallBesideLarge(benchmark::State &state)
         while (busy.size() < 500) {
             for (; running < 4; ++running)
                 tap->asyncInspectDownload(
-                    DownloadMetadata {}, large, &context, [&](const Outcome &) { --running; });
+                    DownloadMetadata{}, large, &context, [&](const Outcome &) { --running; });
             runUntil([&] { return tap->telemetry().activeWorkers > 0; });
             busy.push_back(smallDownloadUs(*tap, small));
         }

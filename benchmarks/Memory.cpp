@@ -62,8 +62,8 @@ void queuedDownloads(benchmark::State &state)
         state.counters["waiting"] = double(waiting);
         state.counters["own_MB"] = downloads * size / 1e6;
         state.counters["used_MB"] = double(queued - before) / 1e6;
-        state.counters["over_percent"]
-            = 100.0 * double(queued - before - downloads * size) / double(downloads * size);
+        state.counters["over_percent"] =
+            100.0 * double(queued - before - downloads * size) / double(downloads * size);
         state.counters["left_MB"] = double(usedBytes() - before) / 1e6;
     }
 }

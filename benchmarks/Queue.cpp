@@ -10,14 +10,14 @@ using namespace Sentinel;
 
 namespace {
 
-constexpr ScanQueue::Bounds unbounded {1'000'000, std::numeric_limits<qint64>::max() / 2};
+constexpr ScanQueue::Bounds unbounded{1'000'000, std::numeric_limits<qint64>::max() / 2};
 
 std::shared_ptr<ScanRequest> request(qint64 size)
 {
     ScanSubject subject;
     subject.content = Content::fromByteArray({});
     subject.sizeBytes = size;
-    return std::make_shared<ScanRequest>(std::move(subject), [](ScanResult) { });
+    return std::make_shared<ScanRequest>(std::move(subject), [](ScanResult) {});
 }
 
 void queueSubmitTakeRemove(benchmark::State &state)

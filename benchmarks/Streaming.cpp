@@ -16,12 +16,12 @@ double wholeScanMs(const QByteArray &bytes)
 {
     const auto scanner = RuleSet::lendScanner(rules());
     yr_scanner_set_callback(
-        scanner.get(), [](YR_SCAN_CONTEXT *, int, void *, void *) { return int(CALLBACK_CONTINUE); },
-        nullptr);
+        scanner.get(),
+        [](YR_SCAN_CONTEXT *, int, void *, void *) { return int(CALLBACK_CONTINUE); }, nullptr);
     yr_scanner_set_flags(scanner.get(), SCAN_FLAGS_NO_TRYCATCH);
     const auto start = Clock::now();
-    yr_scanner_scan_mem(scanner.get(), reinterpret_cast<const uint8_t *>(bytes.constData()),
-        size_t(bytes.size()));
+    yr_scanner_scan_mem(
+        scanner.get(), reinterpret_cast<const uint8_t *>(bytes.constData()), size_t(bytes.size()));
     return Microseconds(Clock::now() - start).count() / 1000;
 }
 

@@ -29,7 +29,7 @@ std::unique_ptr<SecurityTap> makeTap(TapSettings settings = {});
 QByteArray noise(qint64 size, quint32 seed = 1);
 
 //! \brief Runs the event loop until \p condition holds.
-template<typename Condition>
+template <typename Condition>
 void runUntil(Condition condition)
 {
     while (!condition())

@@ -10,12 +10,12 @@ namespace Sentinel {
 
 //! \brief How far a scan looked. A Clean verdict is made from a complete Coverage and nothing else.
 struct Coverage {
-    qint64 bytesTotal = -1;     //!< size of the content; -1 while it is not known
-    qint64 bytesScanned = 0;    //!< bytes from the start that every engine has seen
-    QStringList engines;        //!< engines that ran to their end, e.g. "yara 4.2.3"
-    QStringList limitsHit;      //!< limits that left something unseen, named for people
-    QByteArray ruleSetDigest;   //!< SHA-256 (32 raw bytes) of the rule set in use
-    int findingsOmitted = 0;    //!< findings beyond the bound; the worst ones are kept
+    qint64 bytesTotal = -1; //!< size of the content; -1 while it is not known
+    qint64 bytesScanned = 0; //!< bytes from the start that every engine has seen
+    QStringList engines; //!< engines that ran to their end, e.g. "yara 4.2.3"
+    QStringList limitsHit; //!< limits that left something unseen, named for people
+    QByteArray ruleSetDigest; //!< SHA-256 (32 raw bytes) of the rule set in use
+    int findingsOmitted = 0; //!< findings beyond the bound; the worst ones are kept
     bool wholeEvaluated = false; //!< the rules' conditions were evaluated on the complete content
 
     //! True if nothing of the content was left unseen.

@@ -8,7 +8,7 @@ namespace Sentinel {
 //! \brief What is done with a download: a decision, made by Policy alone.
 enum class Disposition : quint8 {
     Release, //!< handed to its user
-    Block,   //!< withheld; nothing of it is left behind
+    Block, //!< withheld; nothing of it is left behind
 };
 
 //! \brief The name as it stands in JSON: "Release" or "Block".

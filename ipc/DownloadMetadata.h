@@ -13,10 +13,10 @@ namespace Sentinel {
 //! shown, matched against rules, never trusted.
 struct DownloadMetadata {
     QUrl url;
-    QString filename;                //!< as proposed by the server; not sanitised
-    QString mimeType;                //!< as announced, without parameters
+    QString filename; //!< as proposed by the server; not sanitised
+    QString mimeType; //!< as announced, without parameters
     std::optional<qint64> sizeBytes; //!< as announced; the bytes that arrive are counted
-    QByteArray sha256;               //!< as announced, 32 raw bytes or empty; the real one is in the Outcome
+    QByteArray sha256; //!< as announced, 32 raw bytes or empty; the real one is in the Outcome
 };
 
 } // namespace Sentinel

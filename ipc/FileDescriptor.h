@@ -14,14 +14,8 @@ class SENTINELIPC_EXPORT FileDescriptor {
 public:
     FileDescriptor() = default;
     //! Takes over \p fd; -1 is "none".
-    explicit FileDescriptor(int fd)
-        : m_fd(fd)
-    {
-    }
-    FileDescriptor(FileDescriptor &&other) noexcept
-        : m_fd(other.release())
-    {
-    }
+    explicit FileDescriptor(int fd) : m_fd(fd) { }
+    FileDescriptor(FileDescriptor &&other) noexcept : m_fd(other.release()) { }
     FileDescriptor &operator=(FileDescriptor &&other) noexcept
     {
         FileDescriptor old(std::exchange(m_fd, other.release()));

@@ -15,8 +15,8 @@ namespace Sentinel {
 //! \brief One place where a string of a rule was found.
 struct StringMatch {
     QString identifier; //!< "$a"
-    qint64 offset = 0;  //!< bytes from the start of the content
-    qint64 length = 0;  //!< bytes
+    qint64 offset = 0; //!< bytes from the start of the content
+    qint64 length = 0; //!< bytes
 
     friend bool operator==(const StringMatch &, const StringMatch &) = default;
 };
@@ -25,13 +25,13 @@ struct StringMatch {
 //!
 //! Bounded: Limits::maxStringsPerFinding places are kept, the rest is counted.
 struct Finding {
-    QString engine;        //!< "yara"
-    QString rule;          //!< rule identifier
+    QString engine; //!< "yara"
+    QString rule; //!< rule identifier
     QString ruleNamespace; //!< the rule file, relative to its directory
     QStringList tags;
     std::vector<std::pair<QString, QVariant>> meta; //!< in the rule's order: string, qint64 or bool
-    std::vector<StringMatch> strings;               //!< by string, then by offset
-    qint64 stringsOmitted = 0;                      //!< matches that were not kept
+    std::vector<StringMatch> strings; //!< by string, then by offset
+    qint64 stringsOmitted = 0; //!< matches that were not kept
     Severity severity = Severity::Malicious;
 
     friend bool operator==(const Finding &, const Finding &) = default;

@@ -12,21 +12,21 @@ namespace Sentinel {
 //! \brief Why a content was not scanned. None goes with every other verdict than NotScanned.
 enum class Reason : quint8 {
     None,
-    QueueFull,          //!< the queue was at its bound of requests or bytes
+    QueueFull, //!< the queue was at its bound of requests or bytes
     ScannerUnavailable, //!< no scanner to ask: not started, stopping, or without rules
-    TimedOut,           //!< the deadline passed, in the queue or during the scan
-    TooLarge,           //!< more bytes than the largest scan
-    LimitHit,           //!< a limit inside the engine was hit: part of the content is unseen
-    EngineError,        //!< the engine answered with an error
-    EngineCrashed,      //!< the worker died during this scan
-    Unreadable,         //!< the content could not be read or stored
-    PartialContent,     //!< the answer to a range request: a piece of a file, not a file
-    Incomplete,         //!< the transfer ended before its content did
-    Cancelled,          //!< the owner or the connection went away
+    TimedOut, //!< the deadline passed, in the queue or during the scan
+    TooLarge, //!< more bytes than the largest scan
+    LimitHit, //!< a limit inside the engine was hit: part of the content is unseen
+    EngineError, //!< the engine answered with an error
+    EngineCrashed, //!< the worker died during this scan
+    Unreadable, //!< the content could not be read or stored
+    PartialContent, //!< the answer to a range request: a piece of a file, not a file
+    Incomplete, //!< the transfer ended before its content did
+    Cancelled, //!< the owner or the connection went away
 };
 
 //! Every Reason, for tables over all of them.
-inline constexpr std::array allReasons {
+inline constexpr std::array allReasons{
     Reason::None,
     Reason::QueueFull,
     Reason::ScannerUnavailable,

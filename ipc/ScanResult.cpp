@@ -5,8 +5,8 @@
 
 namespace Sentinel {
 
-ScanResult ScanResult::judge(Coverage coverage, std::vector<Finding> findings, QByteArray sha256,
-    Reason reasonIfIncomplete)
+ScanResult ScanResult::judge(
+    Coverage coverage, std::vector<Finding> findings, QByteArray sha256, Reason reasonIfIncomplete)
 {
     Q_ASSERT(reasonIfIncomplete != Reason::None);
     Severity worst = Severity::Info;

@@ -11,17 +11,17 @@ namespace Sentinel {
 //!
 //! Ordered by gravity only in the first three; NotScanned is the absence of a fact.
 enum class Verdict : quint8 {
-    Clean,      //!< every byte was looked at and no rule of weight matched
+    Clean, //!< every byte was looked at and no rule of weight matched
     Suspicious, //!< a rule of severity "suspicious" matched
-    Malicious,  //!< a rule of severity "malicious" matched
+    Malicious, //!< a rule of severity "malicious" matched
     NotScanned, //!< not, or not completely, looked at: the Reason says why
 };
 
 //! \brief Weight of a rule, from its metadata `severity`.
 enum class Severity : quint8 {
-    Info,       //!< worth telling, does not change the verdict
+    Info, //!< worth telling, does not change the verdict
     Suspicious, //!< makes the verdict Suspicious
-    Malicious,  //!< makes the verdict Malicious
+    Malicious, //!< makes the verdict Malicious
 };
 
 //! \brief The name as it stands in JSON and in messages: "Clean", "NotScanned", ...

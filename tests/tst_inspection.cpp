@@ -5,7 +5,6 @@
 #include <QCryptographicHash>
 #include <QDir>
 #include <QLoggingCategory>
-#include <QRandomGenerator>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
@@ -15,19 +14,8 @@
 #include <thread>
 
 using namespace Sentinel;
+using Test::noise;
 using Test::RuleDirectory;
-
-namespace {
-
-QByteArray noise(qint64 size, quint32 seed = 1)
-{
-    QByteArray bytes(size, Qt::Uninitialized);
-    QRandomGenerator random(seed);
-    random.fillRange(reinterpret_cast<quint32 *>(bytes.data()), size / 4);
-    return bytes;
-}
-
-} // namespace
 
 //! The life of an Inspection, and what SecurityTap does around it.
 class InspectionTest : public QObject {
@@ -64,20 +52,14 @@ private Q_SLOTS:
     void badRules_createSaysWhere();
 
 private:
-    std::unique_ptr<SecurityTap> make(const std::function<void(TapSettings &)> &adjust = {})
+    std::unique_ptr<SecurityTap> make(const std::function<void(TapSettings &)> &adjust = {}) const
     {
-        TapSettings settings = m_rules.settings();
-        if (adjust)
-            adjust(settings);
-        auto tap = SecurityTap::create(settings);
-        if (!tap)
-            qFatal("the test rules do not compile");
-        return std::move(*tap);
+        return m_rules.makeTap(adjust);
     }
     //! Brings an inspection into a state; the worker is kept busy for the later ones.
     static Inspection *bringTo(SecurityTap &tap, const QByteArray &state, QObject *context);
 
-    RuleDirectory m_rules {Test::markerRules()};
+    RuleDirectory m_rules{Test::markerRules()};
 };
 
 void InspectionTest::initTestCase()
@@ -97,8 +79,8 @@ void InspectionTest::streamed_clean_isReleasedByteForByte()
         Inspection *inspection = tap->inspect(download);
         QSignalSpy decided(inspection, &Inspection::decided);
         for (qsizetype at = 0; at < bytes.size(); at += 70'000)
-            QVERIFY(inspection->write(QByteArrayView(bytes).sliced(
-                at, std::min<qsizetype>(70'000, bytes.size() - at))));
+            QVERIFY(inspection->write(
+                QByteArrayView(bytes).sliced(at, std::min<qsizetype>(70'000, bytes.size() - at))));
         char early = 0;
         QCOMPARE(inspection->read(&early, 1, 0), -1); // nothing before the verdict
         inspection->finish();
@@ -108,8 +90,8 @@ void InspectionTest::streamed_clean_isReleasedByteForByte()
         QCOMPARE(outcome.disposition, Disposition::Release);
         QCOMPARE(outcome.sizeBytes, bytes.size());
         QCOMPARE(outcome.result.coverage().bytesScanned, bytes.size());
-        QCOMPARE(outcome.result.sha256(),
-            QCryptographicHash::hash(bytes, QCryptographicHash::Sha256));
+        QCOMPARE(
+            outcome.result.sha256(), QCryptographicHash::hash(bytes, QCryptographicHash::Sha256));
         QByteArray readBack(bytes.size() + 10, Qt::Uninitialized);
         QCOMPARE(inspection->read(readBack.data(), readBack.size(), 0), bytes.size());
         readBack.truncate(bytes.size());
@@ -179,8 +161,8 @@ void InspectionTest::empty_isClean()
 
 void InspectionTest::tooLarge_isDecidedEarlyAndGoesOnArriving()
 {
-    const auto tap
-        = make([](TapSettings &settings) { settings.scanning.maxScanBytes = 2 * Limits::mib; });
+    const auto tap =
+        make([](TapSettings &settings) { settings.scanning.maxScanBytes = 2 * Limits::mib; });
     const QByteArray bytes = noise(5 * Limits::mib);
     Inspection *inspection = tap->inspect({});
     QSignalSpy decided(inspection, &Inspection::decided);
@@ -204,7 +186,7 @@ void InspectionTest::tooLarge_isDecidedEarlyAndGoesOnArriving()
     // The same for content that is there as a whole.
     std::optional<Outcome> outcome;
     tap->asyncInspectDownload(
-        DownloadMetadata {}, bytes, this, [&](const Outcome &o) { outcome = o; });
+        DownloadMetadata{}, bytes, this, [&](const Outcome &o) { outcome = o; });
     QTRY_VERIFY(outcome);
     QCOMPARE(outcome->result.reason(), Reason::TooLarge);
     QCOMPARE(tap->inspectDownload({}, bytes).result.reason(), Reason::TooLarge);
@@ -267,9 +249,7 @@ void InspectionTest::transferEndsEarly_isIncompleteAndBlocked()
 
 void InspectionTest::spoolFails_isUnreadableAndSaysWhere()
 {
-    const auto tap = make([](TapSettings &settings) {
-        settings.maxSpoolBytes = 100'000;
-    });
+    const auto tap = make([](TapSettings &settings) { settings.maxSpoolBytes = 100'000; });
     Inspection *inspection = tap->inspect({});
     QSignalSpy decided(inspection, &Inspection::decided);
     QVERIFY(inspection->write(noise(90'000)));
@@ -283,7 +263,8 @@ void InspectionTest::spoolFails_isUnreadableAndSaysWhere()
 Inspection *InspectionTest::bringTo(SecurityTap &tap, const QByteArray &state, QObject *context)
 {
     if (state == "queued" || state == "queued early") {
-        tap.asyncInspectDownload(DownloadMetadata {}, "SLOW" + noise(100), context, [](const Outcome &) { });
+        tap.asyncInspectDownload(
+            DownloadMetadata{}, "SLOW" + noise(100), context, [](const Outcome &) {});
         if (!QTest::qWaitFor([&] { return tap.telemetry().activeWorkers == 1; }))
             qFatal("the worker did not start");
     }
@@ -309,11 +290,12 @@ void InspectionTest::endInEachState_isDecidedOnce_data()
     QTest::addColumn<QByteArray>("state");
     QTest::addColumn<QByteArray>("end");
     QTest::addColumn<Reason>("reason");
-    for (const char *state : {"new", "receiving", "queued early", "queued", "scanning", "decided"}) {
+    for (const char *state :
+        {"new", "receiving", "queued early", "queued", "scanning", "decided"}) {
         const auto row = [&](const char *end, Reason reason) {
             const bool wasDecided = qstrcmp(state, "decided") == 0;
-            QTest::addRow("%s, %s", state, end) << QByteArray(state) << QByteArray(end)
-                                                << (wasDecided ? Reason::None : reason);
+            QTest::addRow("%s, %s", state, end)
+                << QByteArray(state) << QByteArray(end) << (wasDecided ? Reason::None : reason);
         };
         row("cancel", Reason::Cancelled);
         row("disconnect", Reason::Cancelled);
@@ -332,7 +314,8 @@ void InspectionTest::endInEachState_isDecidedOnce()
     auto tap = make([&](TapSettings &settings) {
         settings.scanning.workers.maxWorkers = 1;
         if (end == "deadline")
-            settings.scanning.timeouts = {std::chrono::milliseconds(100), std::chrono::milliseconds(100)};
+            settings.scanning.timeouts = {
+                std::chrono::milliseconds(100), std::chrono::milliseconds(100)};
     });
     Inspection *inspection = bringTo(*tap, state, this);
     int decisions = 0;
@@ -355,8 +338,8 @@ void InspectionTest::endInEachState_isDecidedOnce()
     if (!wasDecided) {
         QTRY_COMPARE(decisions, 1);
         QCOMPARE(outcome->result.reason(), reason);
-        QCOMPARE(outcome->disposition,
-            isReleasable(reason) ? Disposition::Release : Disposition::Block);
+        QCOMPARE(
+            outcome->disposition, isReleasable(reason) ? Disposition::Release : Disposition::Block);
     }
     // And nothing comes afterwards: all that is posted has been delivered when this has.
     QCoreApplication::processEvents();
@@ -375,15 +358,14 @@ void InspectionTest::deletedInEachState_isSilent_data()
 void InspectionTest::deletedInEachState_isSilent()
 {
     QFETCH(QByteArray, state);
-    const auto tap
-        = make([](TapSettings &settings) { settings.scanning.workers.maxWorkers = 1; });
+    const auto tap = make([](TapSettings &settings) { settings.scanning.workers.maxWorkers = 1; });
     Inspection *inspection = bringTo(*tap, state, this);
     QSignalSpy decided(inspection, &Inspection::decided);
     delete inspection;
     // The pool is not stuck with it.
     std::optional<Outcome> next;
     tap->asyncInspectDownload(
-        DownloadMetadata {}, noise(1000), this, [&](const Outcome &o) { next = o; });
+        DownloadMetadata{}, noise(1000), this, [&](const Outcome &o) { next = o; });
     QTRY_VERIFY_WITH_TIMEOUT(next, 60'000);
     QCOMPARE(next->result.verdict(), Verdict::Clean);
     QCOMPARE(decided.size(), 0);
@@ -429,7 +411,7 @@ void InspectionTest::release_hostileName_staysInside()
     QVERIFY(inspection->write("bytes"));
     inspection->finish();
     QTRY_COMPARE(decided.size(), 1);
-    const QStringList names {QStringLiteral("../../x"), QStringLiteral("/etc/x"),
+    const QStringList names{QStringLiteral("../../x"), QStringLiteral("/etc/x"),
         QStringLiteral("..\\..\\x"), QStringLiteral(".."), QString(), QStringLiteral("a\nb"),
         QStringLiteral("gpj.\u202eexe"), QString(5000, u'x')};
     for (const QString &name : names) {
@@ -439,7 +421,7 @@ void InspectionTest::release_hostileName_staysInside()
         QVERIFY(!path->contains(u'\u202e') && !path->contains(u'\n'));
     }
     QCOMPARE(QDir(parent.path()).entryList(QDir::AllEntries | QDir::Hidden | QDir::NoDotAndDotDot),
-        QStringList {QStringLiteral("in")});
+        QStringList{QStringLiteral("in")});
 }
 
 void InspectionTest::contextDies_callbackNeverRuns()
@@ -447,7 +429,7 @@ void InspectionTest::contextDies_callbackNeverRuns()
     const auto tap = make();
     bool called = false;
     auto context = std::make_unique<QObject>();
-    tap->asyncInspectDownload(DownloadMetadata {}, "SLOW" + noise(100), context.get(),
+    tap->asyncInspectDownload(DownloadMetadata{}, "SLOW" + noise(100), context.get(),
         [&](const Outcome &) { called = true; });
     QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
     context.reset();
@@ -460,17 +442,18 @@ void InspectionTest::contextDies_callbackNeverRuns()
 void InspectionTest::contextDiesOnAnotherThread_whileAnswering()
 {
     // The race of a context that is deleted on its thread just when the outcome is posted to it.
-    const auto tap = make([](TapSettings &settings) { settings.scanning.queue.maxRequests = 5000; });
+    const auto tap =
+        make([](TapSettings &settings) { settings.scanning.queue.maxRequests = 5000; });
     QThread other;
     QObject janitor;
     janitor.moveToThread(&other);
     other.start();
-    std::atomic<int> calls {0};
-    std::atomic<int> deleted {0};
+    std::atomic<int> calls{0};
+    std::atomic<int> deleted{0};
     for (int i = 0; i < 1000; ++i) {
         auto *context = new QObject;
         context->moveToThread(&other);
-        tap->asyncInspectDownload(DownloadMetadata {}, QByteArray(1 + i % 100, 'x'), context,
+        tap->asyncInspectDownload(DownloadMetadata{}, QByteArray(1 + i % 100, 'x'), context,
             [&](const Outcome &) { ++calls; });
         QMetaObject::invokeMethod(
             &janitor,
@@ -510,7 +493,8 @@ void InspectionTest::synchronous_fromTheOwner_answers()
     QCOMPARE(tap->inspectDownload({}, "THREAT-MARK").result.verdict(), Verdict::Malicious);
     QCOMPARE(tap->inspectDownload({}, {}).result.verdict(), Verdict::Clean);
     const auto hasty = make([](TapSettings &settings) {
-        settings.scanning.timeouts = {std::chrono::milliseconds(150), std::chrono::milliseconds(150)};
+        settings.scanning.timeouts = {
+            std::chrono::milliseconds(150), std::chrono::milliseconds(150)};
     });
     QCOMPARE(hasty->inspectDownload({}, "SLOW" + noise(100)).result.reason(), Reason::TimedOut);
 }
@@ -521,7 +505,7 @@ void InspectionTest::sameContent_isScannedOnce()
     const QByteArray bytes = noise(4'000'000);
     int answers = 0;
     for (int i = 0; i < 20; ++i)
-        tap->asyncInspectDownload(DownloadMetadata {}, bytes, this, [&](const Outcome &outcome) {
+        tap->asyncInspectDownload(DownloadMetadata{}, bytes, this, [&](const Outcome &outcome) {
             QCOMPARE(outcome.result.verdict(), Verdict::Clean);
             ++answers;
         });
@@ -568,8 +552,8 @@ void InspectionTest::reload_badRules_oldOnesStay()
     (*tap)->reloadRules();
     QTRY_VERIFY(!problems.empty());
     QCOMPARE(problems.front().file, QStringLiteral("test.yar"));
-    QCOMPARE((*tap)->inspectDownload({}, "bytes").result.findings().front().rule,
-        QStringLiteral("old"));
+    QCOMPARE(
+        (*tap)->inspectDownload({}, "bytes").result.findings().front().rule, QStringLiteral("old"));
 }
 
 void InspectionTest::reload_underLoad_noVerdictOfAMixedSet()
@@ -590,7 +574,7 @@ void InspectionTest::reload_underLoad_noVerdictOfAMixedSet()
                        : "rule a { condition: false } rule b { condition: false }");
         (*tap)->reloadRules();
         for (int i = 0; i < 20; ++i) {
-            (*tap)->asyncInspectDownload(DownloadMetadata {}, noise(100 + i, quint32(round)), this,
+            (*tap)->asyncInspectDownload(DownloadMetadata{}, noise(100 + i, quint32(round)), this,
                 [&](const Outcome &outcome) {
                     ++answers;
                     const size_t findings = outcome.result.findings().size();
@@ -610,7 +594,7 @@ void InspectionTest::badRules_createSaysWhere()
     QVERIFY(!tap);
     QCOMPARE(tap.error().front().line, 2);
     TapSettings nowhere;
-    nowhere.rulePaths = QStringList {QStringLiteral("/nonexistent/rules")};
+    nowhere.rulePaths = QStringList{QStringLiteral("/nonexistent/rules")};
     QVERIFY(!SecurityTap::create(nowhere));
 }
 

@@ -12,7 +12,7 @@ Coverage completeCoverage()
     Coverage coverage;
     coverage.bytesTotal = 3;
     coverage.bytesScanned = 3;
-    coverage.engines = QStringList {QStringLiteral("test")};
+    coverage.engines = QStringList{QStringLiteral("test")};
     coverage.ruleSetDigest = QByteArray(32, 'd');
     coverage.wholeEvaluated = true;
     return coverage;
@@ -84,7 +84,7 @@ void PolicyTest::incompleteCoverage_isNeverClean()
         coverage.wholeEvaluated = false;
         break;
     case 6:
-        coverage.limitsHit = QStringList {QStringLiteral("depth")};
+        coverage.limitsHit = QStringList{QStringLiteral("depth")};
         break;
     default:
         coverage = {};
@@ -105,7 +105,7 @@ void PolicyTest::worstFinding_makesTheVerdict()
     mild.severity = Severity::Info;
     Finding severe;
     severe.severity = Severity::Malicious;
-    for (const auto &findings : {std::vector {mild, severe}, std::vector {severe, mild}})
+    for (const auto &findings : {std::vector{mild, severe}, std::vector{severe, mild}})
         QCOMPARE(ScanResult::judge(completeCoverage(), findings, {}).verdict(), Verdict::Malicious);
 }
 

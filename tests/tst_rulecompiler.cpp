@@ -169,11 +169,10 @@ void RuleCompilerTest::emptyFile_isFine()
 
 void RuleCompilerTest::notRegularFile_isAnError()
 {
-    const QByteArray fifo
-        = QFile::encodeName(m_directory->filePath(QStringLiteral("rules/fifo.yar")));
+    const QByteArray fifo =
+        QFile::encodeName(m_directory->filePath(QStringLiteral("rules/fifo.yar")));
     QCOMPARE(::mkfifo(fifo.constData(), 0600), 0);
-    const auto compiled
-        = compileRules({m_directory->filePath(QStringLiteral("rules/fifo.yar"))});
+    const auto compiled = compileRules({m_directory->filePath(QStringLiteral("rules/fifo.yar"))});
     QVERIFY(!compiled);
     QVERIFY(errors(compiled).contains(QStringLiteral("not a regular file")));
 }
@@ -203,8 +202,8 @@ void RuleCompilerTest::include_outside_isRefused()
 {
     QFETCH(QByteArray, include);
     write(QStringLiteral("outside.inc"), "rule outside { condition: true }");
-    QVERIFY(QFile::link(
-        QStringLiteral("/etc"), m_directory->filePath(QStringLiteral("rules/link"))));
+    QVERIFY(
+        QFile::link(QStringLiteral("/etc"), m_directory->filePath(QStringLiteral("rules/link"))));
     QVERIFY(QFile::link(m_directory->filePath(QStringLiteral("outside.inc")),
         m_directory->filePath(QStringLiteral("rules/outside-link.inc"))));
     write(QStringLiteral("rules/a.yar"), "include \"" + include + "\"");
@@ -318,8 +317,8 @@ void RuleCompilerTest::reload_good_isUsedByNextScanOnly()
 {
     write(QStringLiteral("rules/a.yar"), "rule old { condition: true }");
     YaraEngine engine(compile()->ruleSet);
-    auto running = YaraEngine::begin(
-        engine.ruleSet(), {}, Content::fromByteArray(QByteArray(4'000'000, 'x')));
+    auto running =
+        YaraEngine::begin(engine.ruleSet(), {}, Content::fromByteArray(QByteArray(4'000'000, 'x')));
     QCOMPARE(running->step({Clock::time_point::min(), {}}), ScanTask::Progress::More);
     write(QStringLiteral("rules/a.yar"), "rule new_rule { condition: true }");
     QVERIFY(engine.reload({m_directory->filePath(QStringLiteral("rules"))}, {}));

@@ -152,7 +152,9 @@ void TestScanWorkerFaults::hang_deadlinePasses_workerIsReplacedAndComesBack()
     PoolBench bench({.maxWorkers = 1});
     const OpenAtEnd opener(gate);
     bench.pool.start();
-    QVERIFY(bench.occupyWorker(QStringLiteral("subject"), gate, Clock::now() + 20ms));
+    const quint64 id = bench.occupyWorker(QStringLiteral("subject"), gate);
+    QVERIFY(id);
+    bench.pool.completeContent(id, 1, Clock::now() + 20ms); // its deadline, now that it runs
     QVERIFY(bench.submit(QStringLiteral("next")));
     QVERIFY(bench.answers.waitFor(2));
     QCOMPARE(
@@ -177,7 +179,9 @@ void TestScanWorkerFaults::hang_nothingElseWaits_workerGoesOnAfterwards()
     PoolBench bench({.minWorkers = 0, .maxWorkers = 1});
     const OpenAtEnd opener(gate);
     bench.pool.start();
-    QVERIFY(bench.occupyWorker(QStringLiteral("subject"), gate, Clock::now() + 10ms));
+    const quint64 id = bench.occupyWorker(QStringLiteral("subject"), gate);
+    QVERIFY(id);
+    bench.pool.completeContent(id, 1, Clock::now() + 10ms); // its deadline, now that it runs
     QVERIFY(bench.answers.waitFor(1));
     QTRY_COMPARE(bench.pool.counts().lost, 1);
     QCOMPARE(bench.pool.counts().workers, 0);

@@ -127,6 +127,7 @@ void TapReplyLifetimeTest::cleanup()
     if (m_bench->plugin)
         QTRY_COMPARE_WITH_TIMEOUT(m_bench->inspections(), 0, patienceMs);
     if (m_bench->manager) {
+        m_bench->manager->clearConnectionCache(); // those kept for a next request
         QTRY_VERIFY_WITH_TIMEOUT(
             m_bench->manager->findChildren<QNetworkReply *>().isEmpty(), patienceMs);
     }
@@ -152,7 +153,7 @@ std::unique_ptr<TapReply> TapReplyLifetimeTest::replyIn(Phase phase)
     const auto isThere = [&] {
         switch (phase) {
         case Phase::NoAnswer:
-            return m_server->connections() == 1;
+            return m_server->connections(path) == 1;
         case Phase::HeadersHere:
             return reply->hasRawHeader("Content-Length");
         case Phase::BodyArriving:

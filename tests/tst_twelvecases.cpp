@@ -4,7 +4,6 @@
 
 #include <QDir>
 #include <QLoggingCategory>
-#include <QRandomGenerator>
 #include <QSignalSpy>
 #include <QTest>
 #include <QThread>
@@ -13,19 +12,12 @@
 #include <atomic>
 
 using namespace Sentinel;
+using Test::noise;
 using Test::RuleDirectory;
 
 namespace {
 
 constexpr qint64 mb = 1'000'000;
-
-QByteArray noise(qint64 size, quint32 seed = 1)
-{
-    QByteArray bytes(size, Qt::Uninitialized);
-    QRandomGenerator random(seed);
-    random.fillRange(reinterpret_cast<quint32 *>(bytes.data()), size / 4);
-    return bytes;
-}
 
 //! Something that keeps a worker for seconds.
 QByteArray slow()
@@ -35,12 +27,16 @@ QByteArray slow()
 
 int threadCount()
 {
-    return int(QDir(QStringLiteral("/proc/self/task")).entryList(QDir::Dirs | QDir::NoDotAndDotDot).size());
+    return int(QDir(QStringLiteral("/proc/self/task"))
+                   .entryList(QDir::Dirs | QDir::NoDotAndDotDot)
+                   .size());
 }
 
 int descriptorCount()
 {
-    return int(QDir(QStringLiteral("/proc/self/fd")).entryList(QDir::NoDotAndDotDot | QDir::AllEntries | QDir::System).size());
+    return int(QDir(QStringLiteral("/proc/self/fd"))
+                   .entryList(QDir::NoDotAndDotDot | QDir::AllEntries | QDir::System)
+                   .size());
 }
 
 } // namespace
@@ -64,18 +60,11 @@ private Q_SLOTS:
     void case12_hundredRequestsASecond_allAnswered();
 
 private:
-    std::unique_ptr<SecurityTap> make(const std::function<void(TapSettings &)> &adjust = {})
+    std::unique_ptr<SecurityTap> make(const std::function<void(TapSettings &)> &adjust = {}) const
     {
-        TapSettings settings = m_rules.settings();
-        if (adjust)
-            adjust(settings);
-        auto tap = SecurityTap::create(settings);
-        if (!tap)
-            qFatal("the test rules do not compile");
-        return std::move(*tap);
+        return m_rules.makeTap(adjust);
     }
-
-    RuleDirectory m_rules {Test::markerRules()};
+    RuleDirectory m_rules{Test::markerRules()};
 };
 
 void TwelveCases::initTestCase()
@@ -90,8 +79,8 @@ void TwelveCases::case01_oneScan_returnsAtOnceAnswersLater()
     const auto tap = make();
     QObject context;
     std::optional<Outcome> outcome;
-    tap->asyncInspectDownload(DownloadMetadata {}, noise(mb), &context,
-        [&](const Outcome &o) { outcome = o; });
+    tap->asyncInspectDownload(
+        DownloadMetadata{}, noise(mb), &context, [&](const Outcome &o) { outcome = o; });
     QVERIFY(!outcome); // later, from the event loop
     QTRY_VERIFY(outcome);
     QCOMPARE(outcome->result.verdict(), Verdict::Clean);
@@ -105,7 +94,7 @@ void TwelveCases::case02_tenScans_areAllAnswered()
     QObject context;
     int answers = 0;
     for (int i = 0; i < 10; ++i)
-        tap->asyncInspectDownload(DownloadMetadata {}, noise(mb, quint32(i)), &context,
+        tap->asyncInspectDownload(DownloadMetadata{}, noise(mb, quint32(i)), &context,
             [&](const Outcome &) { ++answers; });
     QCOMPARE(answers, 0);
     QTRY_COMPARE(answers, 10);
@@ -119,15 +108,15 @@ void TwelveCases::case03_requestBeyondFullQueue_isRefusedAtOnce()
     QObject context;
     int answers = 0;
     tap->asyncInspectDownload(
-        DownloadMetadata {}, slow(), &context, [&](const Outcome &) { ++answers; });
+        DownloadMetadata{}, slow(), &context, [&](const Outcome &) { ++answers; });
     QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
     for (int i = 0; i < 100; ++i)
-        tap->asyncInspectDownload(DownloadMetadata {}, noise(1000, quint32(i)), &context,
+        tap->asyncInspectDownload(DownloadMetadata{}, noise(1000, quint32(i)), &context,
             [&](const Outcome &) { ++answers; });
     QCOMPARE(tap->telemetry().currentQueueDepth, 100);
 
     std::optional<Outcome> refused;
-    tap->asyncInspectDownload(DownloadMetadata {}, noise(1000), &context,
+    tap->asyncInspectDownload(DownloadMetadata{}, noise(1000), &context,
         [&](const Outcome &outcome) { refused = outcome; });
     QTRY_VERIFY(refused);
     QCOMPARE(answers, 0); // long before any other answer
@@ -144,19 +133,20 @@ void TwelveCases::case03_requestBeyondFullQueue_isRefusedAtOnce()
 void TwelveCases::case05_scanThatHangs_isAnsweredByItsDeadline()
 {
     const auto tap = make([](TapSettings &settings) {
-        settings.scanning.timeouts = {std::chrono::milliseconds(200), std::chrono::milliseconds(200)};
+        settings.scanning.timeouts = {
+            std::chrono::milliseconds(200), std::chrono::milliseconds(200)};
         settings.scanning.workers.maxWorkers = 1;
     });
     QObject context;
     std::optional<Outcome> hung;
     tap->asyncInspectDownload(
-        DownloadMetadata {}, slow(), &context, [&](const Outcome &outcome) { hung = outcome; });
+        DownloadMetadata{}, slow(), &context, [&](const Outcome &outcome) { hung = outcome; });
     QTRY_VERIFY(hung);
     QCOMPARE(hung->result.reason(), Reason::TimedOut);
     QCOMPARE(tap->telemetry().totalScansTimeout, 1u);
     // Its worker is still in libyara; another has taken its place.
     std::optional<Outcome> next;
-    tap->asyncInspectDownload(DownloadMetadata {}, "THREAT-MARK", &context,
+    tap->asyncInspectDownload(DownloadMetadata{}, "THREAT-MARK", &context,
         [&](const Outcome &outcome) { next = outcome; });
     QTRY_VERIFY(next);
     QCOMPARE(next->result.verdict(), Verdict::Malicious);
@@ -186,8 +176,8 @@ void TwelveCases::case06_connectionClosesDuringScan_callbackNeverRuns()
     QVERIFY(!called);
     // The pool goes on.
     std::optional<Outcome> next;
-    tap->asyncInspectDownload(DownloadMetadata {}, noise(1000), &context,
-        [&](const Outcome &outcome) { next = outcome; });
+    tap->asyncInspectDownload(
+        DownloadMetadata{}, noise(1000), &context, [&](const Outcome &outcome) { next = outcome; });
     QTRY_VERIFY(next);
     QCOMPARE(next->result.verdict(), Verdict::Clean);
 }
@@ -197,16 +187,16 @@ void TwelveCases::case07_smallAfterLarge_isAnsweredFirst()
     const auto tap = make([](TapSettings &settings) { settings.scanning.workers.maxWorkers = 1; });
     QObject context;
     QStringList order;
-    tap->asyncInspectDownload(DownloadMetadata {}, noise(100 * mb), &context,
-        [&](const Outcome &outcome) {
+    tap->asyncInspectDownload(
+        DownloadMetadata{}, noise(100 * mb), &context, [&](const Outcome &outcome) {
             order.append(QStringLiteral("large"));
             QCOMPARE(outcome.result.verdict(), Verdict::Clean);
         });
     QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
-    tap->asyncInspectDownload(DownloadMetadata {}, noise(mb), &context,
+    tap->asyncInspectDownload(DownloadMetadata{}, noise(mb), &context,
         [&](const Outcome &) { order.append(QStringLiteral("small")); });
     QTRY_COMPARE_WITH_TIMEOUT(order.size(), 2, 120'000);
-    QCOMPARE(order, (QStringList {QStringLiteral("small"), QStringLiteral("large")}));
+    QCOMPARE(order, (QStringList{QStringLiteral("small"), QStringLiteral("large")}));
 }
 
 void TwelveCases::case08_manyQueuedFiles_stayInsideTheMemoryBudget()
@@ -217,7 +207,7 @@ void TwelveCases::case08_manyQueuedFiles_stayInsideTheMemoryBudget()
         settings.scanning.workers.maxWorkers = 1;
     });
     QObject context;
-    tap->asyncInspectDownload(DownloadMetadata {}, slow(), &context, [](const Outcome &) { });
+    tap->asyncInspectDownload(DownloadMetadata{}, slow(), &context, [](const Outcome &) {});
     QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
 
     const QByteArray piece = noise(mb);
@@ -253,7 +243,8 @@ void TwelveCases::case09_startAndStopTenTimes_nothingLeaks()
             const auto tap = make();
             for (int i = 0; i < 20; ++i) {
                 Inspection *inspection = tap->inspect({});
-                connect(inspection, &Inspection::decided, this, [&](const Outcome &) { ++decided; });
+                connect(
+                    inspection, &Inspection::decided, this, [&](const Outcome &) { ++decided; });
                 QVERIFY(inspection->write(noise(3 * mb, quint32(i))));
                 if (i % 2)
                     inspection->finish();
@@ -273,9 +264,9 @@ void TwelveCases::case10_callback_runsOnThreadOfItsContext()
     context->moveToThread(&other);
     connect(&other, &QThread::finished, context, &QObject::deleteLater);
     other.start();
-    std::atomic<QThread *> ranOn {nullptr};
-    std::atomic<int> calls {0};
-    tap->asyncInspectDownload(DownloadMetadata {}, noise(mb), context, [&](const Outcome &) {
+    std::atomic<QThread *> ranOn{nullptr};
+    std::atomic<int> calls{0};
+    tap->asyncInspectDownload(DownloadMetadata{}, noise(mb), context, [&](const Outcome &) {
         ranOn = QThread::currentThread();
         ++calls;
     });
@@ -284,7 +275,7 @@ void TwelveCases::case10_callback_runsOnThreadOfItsContext()
 
     // And here for a context that lives here.
     QObject here;
-    tap->asyncInspectDownload(DownloadMetadata {}, noise(mb), &here, [&](const Outcome &) {
+    tap->asyncInspectDownload(DownloadMetadata{}, noise(mb), &here, [&](const Outcome &) {
         ranOn = QThread::currentThread();
         ++calls;
     });
@@ -309,11 +300,11 @@ void TwelveCases::case11_manyScansOneRuleSet_everyResultRight()
         QByteArray content = noise(2000 + i * 37, quint32(i));
         if (isMarked)
             content.replace(i, 11, "THREAT-MARK");
-        tap->asyncInspectDownload(DownloadMetadata {}, content, &context,
-            [&, isMarked](const Outcome &outcome) {
+        tap->asyncInspectDownload(
+            DownloadMetadata{}, content, &context, [&, isMarked](const Outcome &outcome) {
                 ++answers;
-                wrong += outcome.result.verdict()
-                    != (isMarked ? Verdict::Malicious : Verdict::Clean);
+                wrong +=
+                    outcome.result.verdict() != (isMarked ? Verdict::Malicious : Verdict::Clean);
             });
     }
     QTRY_COMPARE_WITH_TIMEOUT(answers, 500, 60'000);
@@ -331,7 +322,7 @@ void TwelveCases::case12_hundredRequestsASecond_allAnswered()
     connect(&sender, &QTimer::timeout, this, [&] {
         if (++sent == 1000)
             sender.stop();
-        tap->asyncInspectDownload(DownloadMetadata {}, noise(100'000, quint32(sent)), &context,
+        tap->asyncInspectDownload(DownloadMetadata{}, noise(100'000, quint32(sent)), &context,
             [&](const Outcome &outcome) {
                 ++answers;
                 refused += outcome.result.reason() == Reason::QueueFull;
@@ -342,7 +333,9 @@ void TwelveCases::case12_hundredRequestsASecond_allAnswered()
     QTRY_COMPARE_WITH_TIMEOUT(sent, 1000, 60'000);
     QTRY_COMPARE_WITH_TIMEOUT(answers, 1000, 60'000);
     const TelemetrySnapshot telemetry = tap->telemetry();
-    QCOMPARE(telemetry.totalScansCompleted + telemetry.notScannedByReason[size_t(Reason::QueueFull)], 1000u);
+    QCOMPARE(
+        telemetry.totalScansCompleted + telemetry.notScannedByReason[size_t(Reason::QueueFull)],
+        1000u);
     QCOMPARE(telemetry.notScannedByReason[size_t(Reason::QueueFull)], quint64(refused));
     QCOMPARE_LE(telemetry.maxQueueDepthSeen, 100);
 }

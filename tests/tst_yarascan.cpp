@@ -2,6 +2,7 @@
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 #include "SecurityTap/engine/YaraEngine.h"
+#include "tests/support/RuleDirectory.h"
 
 #include <QDir>
 #include <QDirIterator>
@@ -16,6 +17,7 @@
 #include <yara.h>
 
 using namespace Sentinel;
+using Test::noise;
 
 namespace {
 
@@ -73,7 +75,7 @@ ScanResult scanStreamed(
     arriving.all();
     for (;;) {
         // Each slice on a thread of its own: nothing may hang on the thread.
-        ScanTask::Progress progress {};
+        ScanTask::Progress progress{};
         std::thread([&] { progress = task->step(noTime()); }).join();
         if (progress == ScanTask::Progress::Done)
             return task->takeResult();
@@ -90,14 +92,6 @@ RuleNames names(const ScanResult &result)
         found.append(finding.ruleNamespace + u':' + finding.rule);
     found.sort();
     return found;
-}
-
-QByteArray noise(qsizetype size, quint32 seed)
-{
-    QByteArray bytes(size, Qt::Uninitialized);
-    QRandomGenerator random(seed);
-    random.fillRange(reinterpret_cast<quint32 *>(bytes.data()), size / 4);
-    return bytes;
 }
 
 QByteArray words(qsizetype size)
@@ -124,8 +118,8 @@ ScanResult scanWhole(const std::shared_ptr<const RuleSet> &rules, const QByteArr
     yr_scanner_set_flags(scanner.get(), SCAN_FLAGS_NO_TRYCATCH | SCAN_FLAGS_REPORT_RULES_MATCHING);
     for (const char *name : {"filename", "filepath", "extension", "filetype", "owner"})
         yr_scanner_define_string_variable(scanner.get(), name, "");
-    const int error = yr_scanner_scan_mem(scanner.get(),
-        reinterpret_cast<const uint8_t *>(bytes.constData()), size_t(bytes.size()));
+    const int error = yr_scanner_scan_mem(
+        scanner.get(), reinterpret_cast<const uint8_t *>(bytes.constData()), size_t(bytes.size()));
     if (error != ERROR_SUCCESS)
         qFatal("libyara error %d", error);
     std::vector<Finding> findings;
@@ -188,13 +182,13 @@ void YaraScanTest::smallContent_finding_hasItsMetadataAndOffsets()
     QCOMPARE(finding.engine, QStringLiteral("yara"));
     QCOMPARE(finding.rule, QStringLiteral("r"));
     QCOMPARE(finding.ruleNamespace, QStringLiteral("rules.yar"));
-    QCOMPARE(finding.tags, (QStringList {QStringLiteral("t1"), QStringLiteral("t2")}));
+    QCOMPARE(finding.tags, (QStringList{QStringLiteral("t1"), QStringLiteral("t2")}));
     QCOMPARE(finding.meta.size(), 4u);
     QCOMPARE(finding.meta.at(0).second, QVariant(QStringLiteral("words")));
     QCOMPARE(finding.meta.at(1).second, QVariant(qint64(7)));
     QCOMPARE(finding.meta.at(2).second, QVariant(true));
-    const std::vector<StringMatch> expected {{QStringLiteral("$a"), 4, 6},
-        {QStringLiteral("$b"), 0, 3}, {QStringLiteral("$b"), 11, 3}};
+    const std::vector<StringMatch> expected{
+        {QStringLiteral("$a"), 4, 6}, {QStringLiteral("$b"), 0, 3}, {QStringLiteral("$b"), 11, 3}};
     QCOMPARE(finding.strings, expected);
 
     // More matches than are kept are counted, not lost without a word.
@@ -259,7 +253,7 @@ void YaraScanTest::windowEdges_streamed_findsWhatWholeFileFinds_data()
         const char *condition;
         QByteArray needle;
     };
-    const Row rows[] {
+    const Row rows[]{
         {"text", "$a = \"needle\"", "$a", "needle"},
         {"text-count", "$a = \"needle\"", "#a == 1", "needle"},
         {"wide", "$a = \"needle\" wide", "#a == 1", QByteArray("n\0e\0e\0d\0l\0e\0", 12)},
@@ -299,14 +293,14 @@ void YaraScanTest::windowEdges_streamed_findsWhatWholeFileFinds()
     QFETCH(QByteArray, strings);
     QFETCH(QByteArray, condition);
     QFETCH(QByteArray, needle);
-    const auto rules
-        = rulesFrom("rule r { strings: " + strings + " condition: " + condition + " }");
+    const auto rules =
+        rulesFrom("rule r { strings: " + strings + " condition: " + condition + " }");
     QVERIFY(rules);
     // Where the first window ends and the second begins, in a file of word characters, where no
     // good place to cut is to be found, and of others.
     const qint64 overlap = rules->overlapBytes();
     const qint64 length = needle.size();
-    const QList<qint64> edges {mib, mib - overlap};
+    const QList<qint64> edges{mib, mib - overlap};
     for (const char filler : {'w', '.'}) {
         for (const qint64 edge : edges) {
             for (const qint64 distance : {-length - 2, -length - 1, -length, -length + 1,
@@ -373,8 +367,8 @@ void YaraScanTest::executableInside_doesNotGiveAnEntryPoint()
     if (!executable.open(QIODevice::ReadOnly))
         QSKIP("no /bin/ls to read");
     const QByteArray elf = executable.readAll();
-    const auto rules = rulesFrom(
-        "rule entry { condition: entrypoint >= 0 } rule elf { condition: uint32(0) == 0x464c457f }");
+    const auto rules = rulesFrom("rule entry { condition: entrypoint >= 0 } rule elf { condition: "
+                                 "uint32(0) == 0x464c457f }");
     QVERIFY(names(scanStreamed(rules, elf, mib)).size() == 2);
     const qint64 start = mib - rules->overlapBytes();
     for (qint64 shift = -3; shift <= 3; ++shift) {
@@ -438,7 +432,8 @@ void YaraScanTest::matchBomb_isLimitHitNotClean()
 
 void YaraScanTest::signalHandlers_afterScans_areUntouched()
 {
-    struct sigaction before {}, after {};
+    struct sigaction before {
+    }, after{};
     sigaction(SIGBUS, nullptr, &before);
     const auto rules = rulesFrom("rule r { strings: $a = \"needle\" condition: $a }");
     std::vector<std::thread> threads;
@@ -455,7 +450,7 @@ void YaraScanTest::manyThreads_oneRuleSet_everyResultRight()
     const auto rules = rulesFrom(R"(
         rule even { strings: $a = "needle" condition: #a % 2 == 0 }
         rule odd { strings: $a = "needle" condition: #a % 2 == 1 })");
-    std::atomic<int> wrong {0};
+    std::atomic<int> wrong{0};
     std::vector<std::thread> threads;
     for (int t = 0; t < 8; ++t) {
         threads.emplace_back([&, t] {
@@ -463,9 +458,9 @@ void YaraScanTest::manyThreads_oneRuleSet_everyResultRight()
                 const int count = (t * 50 + i) % 7;
                 const QByteArray bytes = QByteArray("needle ").repeated(count) + noise(40'000, 1);
                 const RuleNames found = names(scanStreamed(rules, bytes, mib));
-                const QString expected = count % 2 ? QStringLiteral("rules.yar:odd")
-                                                   : QStringLiteral("rules.yar:even");
-                wrong += found != QStringList {expected};
+                const QString expected =
+                    count % 2 ? QStringLiteral("rules.yar:odd") : QStringLiteral("rules.yar:even");
+                wrong += found != QStringList{expected};
             }
         });
     }
@@ -489,8 +484,8 @@ void YaraScanTest::realFiles_streamed_findWhatWholeFileFinds()
         rule hashed { condition: hash.md5(0, filesize) != "" and uint8(0) == 0x7f })");
     QVERIFY(rules);
     QStringList paths;
-    QDirIterator it(QStringLiteral("/usr/lib"), QDir::Files | QDir::NoSymLinks,
-        QDirIterator::Subdirectories);
+    QDirIterator it(
+        QStringLiteral("/usr/lib"), QDir::Files | QDir::NoSymLinks, QDirIterator::Subdirectories);
     while (it.hasNext() && paths.size() < 40) {
         it.next();
         if (it.fileInfo().size() > mib + mib / 4 && it.fileInfo().size() < 12 * mib)

@@ -91,11 +91,11 @@ std::optional<ScanTask::Progress> ContentScan::askCache()
     QByteArrayList visible = YaraEngine::externals(m_subject, *m_content);
     visible.append(QByteArray::number(m_around.maxScanBytes));
     const QByteArray key = VerdictCache::key(m_sha256, m_ruleSet->digest(), visible);
-    const VerdictCache::Answer answer
-        = m_around.cache->ask(key, [queue = m_around.queue, id = m_requestId] {
-              if (const auto alive = queue.lock())
-                  alive->wake(id);
-          });
+    const VerdictCache::Answer answer =
+        m_around.cache->ask(key, [queue = m_around.queue, id = m_requestId] {
+            if (const auto alive = queue.lock())
+                alive->wake(id);
+        });
     switch (answer.role) {
     case VerdictCache::Role::Hit:
         m_around.telemetry->countCacheHit();

@@ -17,7 +17,7 @@ LocalBackend::LocalBackend(std::shared_ptr<YaraEngine> engine, Settings settings
           [engineOfScans = m_engine, queue = m_queue, telemetry = m_telemetry, cache = m_cache,
               settings](ScanRequest &request) -> std::unique_ptr<ScanTask> {
               return std::make_unique<ContentScan>(request, engineOfScans->ruleSet(),
-                  ContentScan::Surroundings {
+                  ContentScan::Surroundings{
                       cache, telemetry, queue, settings.maxScanBytes, settings.hashContent});
           },
           settings.workers)

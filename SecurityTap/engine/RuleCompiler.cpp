@@ -36,8 +36,8 @@ struct Compilation {
     bool failed = false;
 };
 
-void reportProblem(int level, const char *file, int line, const YR_RULE *, const char *message,
-    void *userData)
+void reportProblem(
+    int level, const char *file, int line, const YR_RULE *, const char *message, void *userData)
 {
     auto *compilation = static_cast<Compilation *>(userData);
     const bool isError = level == YARA_ERROR_LEVEL_ERROR;
@@ -50,12 +50,11 @@ void reportProblem(int level, const char *file, int line, const YR_RULE *, const
             QString::fromUtf8(message)});
 }
 
-const char *readInclude(
-    const char *name, const char *includingFile, const char *, void *userData)
+const char *readInclude(const char *name, const char *includingFile, const char *, void *userData)
 {
     auto *compilation = static_cast<Compilation *>(userData);
-    const QString from = includingFile ? QString::fromUtf8(includingFile)
-                                       : compilation->current->relativePath;
+    const QString from =
+        includingFile ? QString::fromUtf8(includingFile) : compilation->current->relativePath;
     // An absolute name leaves the directory, and is refused there like every other that does.
     const QString path = QDir::isAbsolutePath(QString::fromUtf8(name))
         ? QString::fromUtf8(name)
@@ -92,8 +91,7 @@ QString forbiddenModule(YR_RULES *rules)
 {
     QString module;
     const uchar nothing = 0;
-    yr_rules_scan_mem(
-        rules, &nothing, 0, SCAN_FLAGS_NO_TRYCATCH, &refuseModules, &module, 0);
+    yr_rules_scan_mem(rules, &nothing, 0, SCAN_FLAGS_NO_TRYCATCH, &refuseModules, &module, 0);
     return module;
 }
 
@@ -102,8 +100,8 @@ bool addFile(YR_COMPILER *compiler, const RuleFile &file)
     // fmemopen refuses an empty buffer, and an empty file is no error.
     if (file.text.isEmpty())
         return true;
-    FILE *stream
-        = ::fmemopen(const_cast<char *>(file.text.constData()), size_t(file.text.size()), "r");
+    FILE *stream =
+        ::fmemopen(const_cast<char *>(file.text.constData()), size_t(file.text.size()), "r");
     if (!stream)
         return false;
     const int errors = yr_compiler_add_file(compiler, stream,
@@ -147,10 +145,10 @@ RulesPointer compile(const std::vector<const RuleFile *> &files, Compilation &co
     const QString module = forbiddenModule(rules);
     if (module.isEmpty())
         return result;
-    compilation.problems.push_back({RuleProblem::Level::Error,
-        files.size() == 1 ? files.front()->relativePath : QString(), 0,
-        QStringLiteral("imports the module \"%1\", which opens files on its own and is refused")
-            .arg(module)});
+    compilation.problems.push_back(
+        {RuleProblem::Level::Error, files.size() == 1 ? files.front()->relativePath : QString(), 0,
+            QStringLiteral("imports the module \"%1\", which opens files on its own and is refused")
+                .arg(module)});
     return nullptr;
 }
 
@@ -238,9 +236,9 @@ std::expected<CompiledRules, std::vector<RuleProblem>> compileRules(
         return std::unexpected(std::move(problems));
 
     auto set = std::make_shared<const RuleSet>(rules.release(),
-        RuleSet::Description {
+        RuleSet::Description{
             digestOf(files, together, options), int(files.size()), options.unratedSeverity});
-    return CompiledRules {std::move(set), std::move(problems)};
+    return CompiledRules{std::move(set), std::move(problems)};
 }
 
 } // namespace Sentinel

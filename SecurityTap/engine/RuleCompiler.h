@@ -17,8 +17,8 @@ namespace Sentinel {
 struct RuleProblem {
     enum class Level : quint8 { Warning, Error };
     Level level = Level::Error;
-    QString file;    //!< path as found below the path that was given
-    int line = 0;    //!< from 1; 0 where the file as a whole is meant
+    QString file; //!< path as found below the path that was given
+    int line = 0; //!< from 1; 0 where the file as a whole is meant
     QString message;
 };
 
@@ -28,7 +28,7 @@ SECURITYTAP_EXPORT QString describe(const RuleProblem &problem);
 //! \brief What becomes of a set in which some files are bad.
 enum class BadRuleFiles : quint8 {
     Refuse, //!< no set at all
-    Skip,   //!< a set of the good files; the bad ones are reported as problems
+    Skip, //!< a set of the good files; the bad ones are reported as problems
 };
 
 struct RuleOptions {

@@ -59,7 +59,7 @@ std::expected<std::shared_ptr<RuleDirectory>, QString> RuleDirectory::open(const
 
 std::expected<QByteArray, QString> RuleDirectory::read(const QString &relativePath) const
 {
-    open_how how {};
+    open_how how{};
     how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK; // a FIFO must not hold us up
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
     const FileDescriptor file(int(::syscall(SYS_openat2, m_directory.get(),
@@ -69,7 +69,7 @@ std::expected<QByteArray, QString> RuleDirectory::read(const QString &relativePa
                 ? QStringLiteral("leads outside of the rules directory")
                 : QStringLiteral("cannot be read: %1").arg(systemError()));
     }
-    struct stat status {};
+    struct stat status { };
     if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode))
         return std::unexpected(QStringLiteral("is not a regular file"));
     if (status.st_size > Limits::maxRuleFileBytes)
@@ -101,14 +101,15 @@ RuleFiles readRuleFiles(const QStringList &paths)
             result.problems.push_back(fileProblem(path, directory.error()));
             continue;
         }
-        const QStringList names = info.isDir() ? ruleFilesBelow(path) : QStringList {info.fileName()};
+        const QStringList names =
+            info.isDir() ? ruleFilesBelow(path) : QStringList{info.fileName()};
         if (names.isEmpty())
-            result.problems.push_back(fileProblem(path,
-                QStringLiteral("holds no rule file; rule files are named *.yar or *.yara")));
+            result.problems.push_back(fileProblem(
+                path, QStringLiteral("holds no rule file; rule files are named *.yar or *.yara")));
         for (const QString &name : names) {
             if (int(result.files.size()) >= Limits::maxRuleFiles) {
-                result.problems.push_back(fileProblem(path,
-                    QStringLiteral("more than %1 rule files").arg(Limits::maxRuleFiles)));
+                result.problems.push_back(fileProblem(
+                    path, QStringLiteral("more than %1 rule files").arg(Limits::maxRuleFiles)));
                 return result;
             }
             auto text = (*directory)->read(name);

@@ -29,7 +29,7 @@ private:
 //! \brief One rule text, read once: what is compiled is what the digest is of.
 struct RuleFile {
     std::shared_ptr<RuleDirectory> directory;
-    QString relativePath;  //!< below the directory
+    QString relativePath; //!< below the directory
     QString ruleNamespace; //!< unique in its set
     QByteArray text;
 };

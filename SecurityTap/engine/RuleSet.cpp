@@ -10,8 +10,7 @@
 namespace Sentinel {
 
 RuleSet::RuleSet(YR_RULES *rules, Description description)
-    : m_rules(rules)
-    , m_description(std::move(description))
+    : m_rules(rules), m_description(std::move(description))
 {
     // A literal is only found whole, and takes two bytes a character where it is wide.
     qint64 longestLiteral = 0;
@@ -52,10 +51,10 @@ RuleSet::ScannerLease RuleSet::lendScanner(const std::shared_ptr<const RuleSet> 
         }
     }
     if (!scanner && yr_scanner_create(ruleSet->m_rules, &scanner) != ERROR_SUCCESS)
-        return {nullptr, ReturnScanner {ruleSet}};
+        return {nullptr, ReturnScanner{ruleSet}};
     // libyara keeps the entry point of the last file that had one.
     scanner->entry_point = YR_UNDEFINED;
-    return {scanner, ReturnScanner {ruleSet}};
+    return {scanner, ReturnScanner{ruleSet}};
 }
 
 void RuleSet::ReturnScanner::operator()(YR_SCAN_CONTEXT *scanner) const

@@ -24,8 +24,8 @@ class SECURITYTAP_EXPORT RuleSet {
 public:
     //! What the compiler knows about a set.
     struct Description {
-        QByteArray digest;    //!< SHA-256 (32 raw bytes) of all that verdicts depend on
-        int files = 0;        //!< rule files, without includes
+        QByteArray digest; //!< SHA-256 (32 raw bytes) of all that verdicts depend on
+        int files = 0; //!< rule files, without includes
         Severity unratedSeverity = Severity::Malicious; //!< of rules without severity metadata
     };
     struct ReturnScanner {

@@ -28,9 +28,10 @@ struct SliceBudget {
 class SECURITYTAP_EXPORT ScanTask {
 public:
     enum class Progress : quint8 {
-        More,    //!< the budget is used up, there is more to do
-        Starved, //!< waits for more content (or for another scan of the same): wake it, then step again
-        Done,    //!< takeResult() has the result
+        More, //!< the budget is used up, there is more to do
+        Starved, //!< waits for more content (or for another scan of the same): wake it, then step
+                 //!< again
+        Done, //!< takeResult() has the result
     };
 
     virtual ~ScanTask() = default;

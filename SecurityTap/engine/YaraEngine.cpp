@@ -8,10 +8,7 @@
 
 namespace Sentinel {
 
-YaraEngine::YaraEngine(std::shared_ptr<const RuleSet> ruleSet)
-    : m_ruleSet(std::move(ruleSet))
-{
-}
+YaraEngine::YaraEngine(std::shared_ptr<const RuleSet> ruleSet) : m_ruleSet(std::move(ruleSet)) { }
 
 std::shared_ptr<const RuleSet> YaraEngine::ruleSet() const
 {
@@ -42,8 +39,7 @@ std::unique_ptr<ScanTask> YaraEngine::begin(std::shared_ptr<const RuleSet> ruleS
     const ScanSubject &subject, std::shared_ptr<const Content> content)
 {
     QByteArrayList values = externals(subject, *content);
-    return std::make_unique<YaraScan>(
-        std::move(ruleSet), std::move(content), std::move(values));
+    return std::make_unique<YaraScan>(std::move(ruleSet), std::move(content), std::move(values));
 }
 
 QByteArrayList YaraEngine::externals(const ScanSubject &subject, const Content &content)
@@ -52,8 +48,7 @@ QByteArrayList YaraEngine::externals(const ScanSubject &subject, const Content &
     const QString name = subject.metadata.filename;
     const qsizetype dot = name.lastIndexOf(u'.');
     return {
-        name.toUtf8(),
-        subject.filePath.toUtf8(),
+        name.toUtf8(), subject.filePath.toUtf8(),
         dot < 0 ? QByteArray() : name.mid(dot).toLower().toUtf8(),
         fileTypeName(content.span()).toUtf8(),
         QByteArray(), // owner: a download has none yet

@@ -28,7 +28,8 @@ public:
     std::expected<std::vector<RuleProblem>, std::vector<RuleProblem>> reload(
         const QStringList &paths, const RuleOptions &options);
 
-    //! A scan of \p content, which may still be growing, with \p ruleSet. The result has no SHA-256.
+    //! A scan of \p content, which may still be growing, with \p ruleSet. The result has no
+    //! SHA-256.
     static std::unique_ptr<ScanTask> begin(std::shared_ptr<const RuleSet> ruleSet,
         const ScanSubject &subject, std::shared_ptr<const Content> content);
 

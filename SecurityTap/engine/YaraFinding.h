@@ -7,7 +7,8 @@
 
 namespace Sentinel {
 
-//! \brief The severity that \p rule names in its metadata; \p unrated where it names none that we know.
+//! \brief The severity that \p rule names in its metadata; \p unrated where it names none that we
+//! know.
 Severity yaraSeverity(const YR_RULE &rule, Severity unrated);
 
 //! \brief What \p rule and its matches in the scan under way say, bounded.

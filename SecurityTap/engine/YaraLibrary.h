@@ -8,7 +8,7 @@
 namespace Sentinel {
 
 //! Strings that rules may ask for: what public rule sets use. Set for each scan.
-inline constexpr std::array externalVariables {
+inline constexpr std::array externalVariables{
     "filename", "filepath", "extension", "filetype", "owner"};
 
 //! \brief Initialises libyara, once for the process. Never finalised: a worker that hangs in a scan

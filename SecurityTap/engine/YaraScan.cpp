@@ -268,7 +268,7 @@ void YaraScan::finish(int error)
     m_coverage.ruleSetDigest = m_ruleSet->digest();
     m_coverage.wholeEvaluated = error == ERROR_SUCCESS;
     if (error == ERROR_SUCCESS)
-        m_coverage.engines = QStringList {QStringLiteral("yara ") + yaraVersion()};
+        m_coverage.engines = QStringList{QStringLiteral("yara ") + yaraVersion()};
     else
         m_coverage.limitsHit.append(yaraErrorText(error));
     m_error = error;
@@ -296,9 +296,9 @@ int YaraScan::onMessage(YR_SCAN_CONTEXT *context, int message, void *data, void 
     case CALLBACK_MSG_TOO_MANY_MATCHES: {
         const auto *string = static_cast<const YR_STRING *>(data);
         const YR_RULE &rule = context->rules->rules_table[string->rule_idx];
-        const QString limit = QStringLiteral("string %1 of rule %2 matched too often")
-                                  .arg(QLatin1StringView(string->identifier),
-                                      QLatin1StringView(rule.identifier));
+        const QString limit =
+            QStringLiteral("string %1 of rule %2 matched too often")
+                .arg(QLatin1StringView(string->identifier), QLatin1StringView(rule.identifier));
         if (!scan->m_coverage.limitsHit.contains(limit))
             scan->m_coverage.limitsHit.append(limit);
         break;

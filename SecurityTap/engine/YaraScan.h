@@ -39,8 +39,8 @@ public:
 
 private:
     enum class Phase : quint8 {
-        Waiting,    //!< for the first window
-        Matching,   //!< windows are handed out
+        Waiting, //!< for the first window
+        Matching, //!< windows are handed out
         Evaluating, //!< the conditions see the whole
         Confirming, //!< a scan of the whole as one block
         Done,
@@ -75,12 +75,12 @@ private:
     const qint64 m_windowBytes;
 
     RuleSet::ScannerLease m_scanner;
-    YR_MEMORY_BLOCK_ITERATOR m_iterator {};
-    YR_MEMORY_BLOCK m_block {};
+    YR_MEMORY_BLOCK_ITERATOR m_iterator{};
+    YR_MEMORY_BLOCK m_block{};
     Phase m_phase = Phase::Waiting;
     bool m_aborting = false;
     const SliceBudget *m_budget = nullptr; // of the step() under way
-    bool m_starved = false;       // of the step() under way: why it ended
+    bool m_starved = false; // of the step() under way: why it ended
     bool m_hasProgressed = false; // of the step() under way: a window was handed out
     bool m_ambiguous = false;
     std::vector<Window> m_windows; // handed out so far

@@ -15,7 +15,7 @@ struct Download {
     //! What the bytes to come are.
     enum class Kind : quint8 {
         Whole, //!< a file
-        Part,  //!< the answer to a range request: never Clean, as the rest was not seen
+        Part, //!< the answer to a range request: never Clean, as the rest was not seen
     };
 
     DownloadMetadata metadata;

@@ -39,11 +39,11 @@ bool Inspection::openSpool()
 {
     if (m_spool)
         return true;
-    auto spool = Spool::create({m_download.destinationDirectory.isEmpty()
-            ? m_terms.spoolDirectory
-            : m_download.destinationDirectory,
-        m_download.metadata.sizeBytes, m_terms.maxSpoolBytes,
-        m_terms.backend->settings().maxScanBytes, m_terms.budget});
+    auto spool =
+        Spool::create({m_download.destinationDirectory.isEmpty() ? m_terms.spoolDirectory
+                                                                 : m_download.destinationDirectory,
+            m_download.metadata.sizeBytes, m_terms.maxSpoolBytes,
+            m_terms.backend->settings().maxScanBytes, m_terms.budget});
     if (!spool) {
         decideNotScanned(Reason::Unreadable, spool.error().message);
         return false;
@@ -61,8 +61,8 @@ bool Inspection::write(QByteArrayView bytes)
         return false;
     if (const auto appended = m_spool->append({bytes.data(), size_t(bytes.size())}); !appended) {
         if (m_state == State::Decided) { // released unscanned, but what is kept has a hole now
-            qCWarning(logTap).noquote() << "cannot keep the rest of a download:"
-                                        << appended.error().message;
+            qCWarning(logTap).noquote()
+                << "cannot keep the rest of a download:" << appended.error().message;
             m_complete = true;
             return false;
         }
@@ -141,9 +141,8 @@ bool Inspection::submit(std::shared_ptr<const Content> content)
 
     auto request = std::make_shared<ScanRequest>(
         std::move(subject), [mailbox = m_mailbox, this](ScanResult result) {
-            mailbox.post([this, result = std::move(result)]() mutable {
-                onResult(std::move(result));
-            });
+            mailbox.post(
+                [this, result = std::move(result)]() mutable { onResult(std::move(result)); });
         });
     const quint64 id = request->id();
     const std::optional<Reason> refusal = m_terms.backend->submit(std::move(request));
@@ -197,8 +196,7 @@ void Inspection::settle(ScanResult result)
         result = ScanResult::judge(
             std::move(coverage), result.findings(), result.sha256(), Reason::PartialContent);
     }
-    const auto sinceLastByte
-        = m_complete ? Clock::now() - m_finishedAt : Clock::duration::zero();
+    const auto sinceLastByte = m_complete ? Clock::now() - m_finishedAt : Clock::duration::zero();
     const Disposition disposition = decide(m_terms.policy, result);
     m_outcome.emplace(m_id, m_download.connection, m_download.metadata, std::move(result),
         disposition, sizeBytes(),
@@ -207,12 +205,13 @@ void Inspection::settle(ScanResult result)
     if (disposition == Disposition::Block)
         m_spool.reset(); // nothing of it is left behind
     if (disposition == Disposition::Release && m_outcome->result.verdict() != Verdict::Clean) {
-        qCWarning(logTap).noquote() << "released without a clean verdict:"
-                                    << printable(m_download.metadata.url.toDisplayString())
-                                    << describe(m_outcome->result);
+        qCWarning(logTap).noquote()
+            << "released without a clean verdict:"
+            << printable(m_download.metadata.url.toDisplayString()) << describe(m_outcome->result);
     }
     // From the event loop, so that no caller finds itself deleted inside of write().
-    QMetaObject::invokeMethod(this, [this] { announce(); }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this, [this] { announce(); }, Qt::QueuedConnection);
 }
 
 void Inspection::announce()
@@ -246,11 +245,11 @@ std::expected<QString, ReleaseError> Inspection::releaseInto(
 {
     Q_ASSERT(thread() == QThread::currentThread());
     if (!m_outcome || m_outcome->disposition != Disposition::Release)
-        return std::unexpected(ReleaseError {ReleaseError::Code::Failed,
+        return std::unexpected(ReleaseError{ReleaseError::Code::Failed,
             QStringLiteral("this download was not decided to be released")});
     if (!m_spool || !m_spool->isSealed())
-        return std::unexpected(ReleaseError {ReleaseError::Code::Failed,
-            QStringLiteral("this download is not complete")});
+        return std::unexpected(ReleaseError{
+            ReleaseError::Code::Failed, QStringLiteral("this download is not complete")});
     return Sentinel::releaseInto(*m_spool, directory, sanitisedFileName(name), existing);
 }
 

@@ -39,8 +39,8 @@ class SECURITYTAP_EXPORT Inspection final : public QObject {
 public:
     enum class State : quint8 {
         Receiving, //!< bytes arrive; those that are here may be scanned already
-        Scanning,  //!< all bytes are here; waits for its verdict, in the queue or on a worker
-        Decided,   //!< the outcome stands; decided() was emitted or is about to be
+        Scanning, //!< all bytes are here; waits for its verdict, in the queue or on a worker
+        Decided, //!< the outcome stands; decided() was emitted or is about to be
     };
     Q_ENUM(State)
 
@@ -114,7 +114,7 @@ private:
     bool m_announced = false;
     std::unique_ptr<Spool> m_spool;
     QByteArray m_taken;
-    quint64 m_request = 0;    // 0 while none is with the backend
+    quint64 m_request = 0; // 0 while none is with the backend
     qint64 m_nextWakeBytes = 0;
     Clock::time_point m_finishedAt;
     std::optional<Outcome> m_outcome;

@@ -19,11 +19,12 @@ struct Outcome {
     DownloadMetadata metadata; //!< as announced
     ScanResult result;
     Disposition disposition = Disposition::Block;
-    qint64 sizeBytes = 0;                     //!< bytes that had arrived
-    std::chrono::microseconds sinceLastByte {0}; //!< from finish() to the decision
+    qint64 sizeBytes = 0; //!< bytes that had arrived
+    std::chrono::microseconds sinceLastByte{0}; //!< from finish() to the decision
 };
 
-//! \brief One line for people: "Malicious: EICAR_Test_File (eicar.yar)", "NotScanned: too many ...".
+//! \brief One line for people: "Malicious: EICAR_Test_File (eicar.yar)", "NotScanned: too many
+//! ...".
 SECURITYTAP_EXPORT QString describe(const ScanResult &result);
 
 } // namespace Sentinel

@@ -16,7 +16,7 @@ struct SECURITYTAP_EXPORT Policy {
     Disposition suspicious = Disposition::Block;
     //! By Reason. Without effect for reasons under which there is no whole content to release
     //! (isReleasable()).
-    std::array<Disposition, allReasons.size()> notScanned {};
+    std::array<Disposition, allReasons.size()> notScanned{};
 
     //! Blocks whatever could not be scanned.
     static Policy failClosed();

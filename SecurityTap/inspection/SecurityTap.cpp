@@ -16,14 +16,14 @@ namespace {
 
 quint64 nextInspectionId()
 {
-    static std::atomic<quint64> last {0};
+    static std::atomic<quint64> last{0};
     return ++last;
 }
 
 TapSettings withRules(TapSettings settings)
 {
     if (settings.rulePaths.isEmpty())
-        settings.rulePaths = QStringList {defaultRulesDirectory()};
+        settings.rulePaths = QStringList{defaultRulesDirectory()};
     return settings;
 }
 
@@ -120,8 +120,7 @@ Outcome SecurityTap::inspectDownload(const DownloadMetadata &metadata, const QBy
         result = future.get(); // answered at its deadline at the latest
     }
     const Disposition disposition = decide(m_settings.policy, *result);
-    return Outcome {nextInspectionId(), 0, metadata, std::move(*result), disposition,
-        content.size(),
+    return Outcome{nextInspectionId(), 0, metadata, std::move(*result), disposition, content.size(),
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start)};
 }
 
@@ -149,17 +148,17 @@ std::shared_ptr<const RuleSet> SecurityTap::ruleSet() const
 void SecurityTap::reloadRules()
 {
     Q_ASSERT(thread() == QThread::currentThread());
-    QThreadPool::globalInstance()->start([engine = m_engine, mailbox = Mailbox(this), this,
-                                             paths = m_settings.rulePaths,
-                                             options = m_settings.rules] {
-        auto result = engine->reload(paths, options);
-        mailbox.post([this, result = std::move(result)] {
-            if (result)
-                Q_EMIT rulesReloaded(*result);
-            else
-                Q_EMIT rulesRefused(result.error());
+    QThreadPool::globalInstance()->start(
+        [engine = m_engine, mailbox = Mailbox(this), this, paths = m_settings.rulePaths,
+            options = m_settings.rules] {
+            auto result = engine->reload(paths, options);
+            mailbox.post([this, result = std::move(result)] {
+                if (result)
+                    Q_EMIT rulesReloaded(*result);
+                else
+                    Q_EMIT rulesRefused(result.error());
+            });
         });
-    });
 }
 
 } // namespace Sentinel

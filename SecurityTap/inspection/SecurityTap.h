@@ -17,8 +17,9 @@ namespace Sentinel {
 
 //! \brief Looks at downloads before their user can open them: the entrance of this module.
 //!
-//! Made by create() on the thread whose event loop owns the requests. Destroying it ends gracefully:
-//! every inspection under way is decided (ScannerUnavailable) and announced, running slices end.
+//! Made by create() on the thread whose event loop owns the requests. Destroying it ends
+//! gracefully: every inspection under way is decided (ScannerUnavailable) and announced, running
+//! slices end.
 //!
 //! Owner:  the embedder.
 //! Thread: owner (asserted), except inspectDownload() and telemetry(): any.
@@ -34,7 +35,8 @@ public:
     SecurityTap(TapSettings settings, std::shared_ptr<const RuleSet> ruleSet);
     ~SecurityTap() override;
 
-    //! A download begins: stream it into the result. Never null; owned by this, delete it when done.
+    //! A download begins: stream it into the result. Never null; owned by this, delete it when
+    //! done.
     Inspection *inspect(Download download);
 
     //! Inspects \p content and calls \p callback with the outcome on the thread of \p context, from

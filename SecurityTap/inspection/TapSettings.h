@@ -11,7 +11,8 @@
 
 namespace Sentinel {
 
-//! \brief Everything that can be set of a SecurityTap. The defaults are meant for a desktop browser.
+//! \brief Everything that can be set of a SecurityTap. The defaults are meant for a desktop
+//! browser.
 struct TapSettings {
     //! Rule files and directories; empty: defaultRulesDirectory().
     QStringList rulePaths;
@@ -20,7 +21,7 @@ struct TapSettings {
     LocalBackend::Settings scanning;
     //! For downloads without a destination directory that are too large for memory.
     QString spoolDirectory = QDir::tempPath();
-    qint64 maxSpoolBytes = Limits::maxSpoolBytes;             //!< of one download
+    qint64 maxSpoolBytes = Limits::maxSpoolBytes; //!< of one download
     qint64 maxSpoolMemoryBytes = Limits::maxSpoolMemoryBytes; //!< of all downloads together
 };
 

@@ -403,6 +403,8 @@ TapReply *TapReply::around(const QNetworkReply *inner)
 
 qint64 TapReply::unreadBytes() const
 {
+    if (!isOpen()) // aborted
+        return 0;
     switch (m_stage) {
     case Stage::Waiting:
     case Stage::Withholding:

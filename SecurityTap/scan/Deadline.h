@@ -26,8 +26,8 @@ struct ScanTimeouts {
     {
         if (most <= least || largestBytes <= Limits::mib)
             return most;
-        const qint64 above = std::clamp<qint64>(
-            sizeBytes - Limits::mib, 0, largestBytes - Limits::mib);
+        const qint64 above =
+            std::clamp<qint64>(sizeBytes - Limits::mib, 0, largestBytes - Limits::mib);
         return least + (most - least) * above / (largestBytes - Limits::mib);
     }
 };

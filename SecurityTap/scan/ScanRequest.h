@@ -39,7 +39,8 @@ struct ScanSubject {
 //! runs for it sees isAnswered() between two windows and stops.
 //!
 //! Owner:  shared by the one who asks, the queue and the worker.
-//! Thread: answer(), isAnswered(), suspect() and suspicion() any; task only the worker that took the request.
+//! Thread: answer(), isAnswered(), suspect() and suspicion() any; task only the worker that took
+//! the request.
 class SECURITYTAP_EXPORT ScanRequest {
 public:
     //! Told the result, on the thread that answers. Must not block and not call back into the

@@ -130,8 +130,8 @@ Slice ScanWorkerPool::Core::runSlice(ScanRequest &request) const
 {
     if (request.isAnswered())
         return {};
-    const SliceBudget budget{
-        Clock::now() + settings.slice, [&request] { return request.isAnswered(); },
+    const SliceBudget budget{Clock::now() + settings.slice,
+        [&request] { return request.isAnswered(); },
         [&request](ScanResult result) { request.suspect(std::move(result)); }};
     try {
         if (!request.task)

@@ -7,7 +7,7 @@ namespace Sentinel {
 
 void yieldToEventLoops()
 {
-    const sched_param parameters {};
+    const sched_param parameters{};
     ::sched_setscheduler(0, SCHED_BATCH, &parameters); // 0: the calling thread
 }
 

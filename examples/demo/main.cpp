@@ -52,8 +52,8 @@ bool isRight(const Row &row, const Fetched &fetched)
     if (!fetched.outcome)
         return false;
     const ScanResult &result = fetched.outcome->result;
-    const QByteArray expectedBody
-        = row.disposition == Disposition::Release ? row.served : QByteArray();
+    const QByteArray expectedBody =
+        row.disposition == Disposition::Release ? row.served : QByteArray();
     return result.verdict() == row.verdict && result.reason() == row.reason
         && fetched.outcome->disposition == row.disposition && fetched.body == expectedBody;
 }
@@ -112,8 +112,8 @@ bool flood(Test::NginxServer &server)
     int overflowed = 0;
     int wrong = 0;
     for (int i = 0; i < downloads; ++i) {
-        QNetworkRequest request(server.url(
-            QStringLiteral("/flood%1").arg(i), Test::NginxServer::Listener::Http2));
+        QNetworkRequest request(
+            server.url(QStringLiteral("/flood%1").arg(i), Test::NginxServer::Listener::Http2));
         request.setAttribute(QNetworkRequest::Http2DirectAttribute, true);
         QNetworkReply *reply = manager.get(request);
         QObject::connect(reply, &QNetworkReply::finished, &loop, [&, reply, i] {
@@ -122,8 +122,8 @@ bool flood(Test::NginxServer &server)
             const bool isOverflow = outcome && outcome->result.reason() == Reason::QueueFull;
             clean += isClean;
             overflowed += isOverflow;
-            wrong += (!isClean && !isOverflow)
-                || reply->readAll() != Demo::binary(900'000, quint32(i));
+            wrong +=
+                (!isClean && !isOverflow) || reply->readAll() != Demo::binary(900'000, quint32(i));
             reply->deleteLater();
             if (++finished == downloads)
                 loop.quit();
@@ -132,9 +132,9 @@ bool flood(Test::NginxServer &server)
     loop.exec();
     const bool right = wrong == 0 && overflowed > 0 && clean > 0;
     printLine(QStringLiteral("flood: %1 at once, 2 places").arg(downloads),
-        QString::number(downloads * 900'000), QStringLiteral("%1 Clean, %2 QueueFull")
-            .arg(clean).arg(overflowed), QStringLiteral("Release"),
-        QStringLiteral("%1 ms").arg(timer.elapsed()),
+        QString::number(downloads * 900'000),
+        QStringLiteral("%1 Clean, %2 QueueFull").arg(clean).arg(overflowed),
+        QStringLiteral("Release"), QStringLiteral("%1 ms").arg(timer.elapsed()),
         right ? QStringLiteral("right") : QStringLiteral("WRONG"));
     return right;
 }
@@ -146,10 +146,10 @@ std::vector<Row> rows(Test::NginxServer &server, Test::MisbehavingServer &broken
                             Reason reason = Reason::None) {
         server.addFile(name, content);
         const bool isThreat = verdict == Verdict::Malicious || verdict == Verdict::Suspicious;
-        return Row {what, server.url(u'/' + name), content, verdict, reason,
+        return Row{what, server.url(u'/' + name), content, verdict, reason,
             isThreat ? Disposition::Block : Disposition::Release};
     };
-    std::vector<Row> table {
+    std::vector<Row> table{
         served(QStringLiteral("clean text"), QStringLiteral("notes.txt"), Demo::text(20'000)),
         served(QStringLiteral("clean 100 MB binary"), QStringLiteral("large.bin"),
             Demo::binary(100'000'000, 1)),
@@ -157,8 +157,8 @@ std::vector<Row> rows(Test::NginxServer &server, Test::MisbehavingServer &broken
             Verdict::Malicious),
         served(QStringLiteral("benign Windows program (PE)"), QStringLiteral("tool.exe"),
             Demo::peProgram()),
-        served(QStringLiteral("benign Linux program (ELF)"), QStringLiteral("ls"),
-            Demo::elfProgram()),
+        served(
+            QStringLiteral("benign Linux program (ELF)"), QStringLiteral("ls"), Demo::elfProgram()),
         served(QStringLiteral("larger than the largest scan"), QStringLiteral("huge.bin"),
             Demo::binary(Limits::maxScanBytes + 5'000'000, 2), Verdict::NotScanned,
             Reason::TooLarge),
@@ -167,8 +167,9 @@ std::vector<Row> rows(Test::NginxServer &server, Test::MisbehavingServer &broken
     broken.answer(QStringLiteral("/cut.bin"),
         {Test::MisbehavingServer::response(half, 2 * half.size()),
             Test::MisbehavingServer::Then::Close});
-    table.push_back({QStringLiteral("body cut off half-way"), broken.url(QStringLiteral("/cut.bin")),
-        half, Verdict::NotScanned, Reason::Incomplete, Disposition::Block});
+    table.push_back(
+        {QStringLiteral("body cut off half-way"), broken.url(QStringLiteral("/cut.bin")), half,
+            Verdict::NotScanned, Reason::Incomplete, Disposition::Block});
     return table;
 }
 
@@ -186,7 +187,7 @@ int main(int argc, char **argv)
         return 1;
     }
     Test::MisbehavingServer broken;
-    SecurityTapPlugin plugin {TapSettings {}};
+    SecurityTapPlugin plugin{TapSettings{}};
     if (!plugin.tap()) {
         out() << QStringLiteral("The rules do not compile:\n") << plugin.errorString() << Qt::endl;
         return 1;

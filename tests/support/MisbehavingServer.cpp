@@ -46,6 +46,11 @@ int MisbehavingServer::connections() const
     return int(m_paths.size());
 }
 
+int MisbehavingServer::connections(const QString &path) const
+{
+    return int(m_paths.keys(path).size());
+}
+
 QByteArray MisbehavingServer::response(
     const QByteArray &body, qint64 length, const QByteArray &headers, const QByteArray &status)
 {

@@ -41,6 +41,8 @@ public:
     qint64 sentBytes() const { return m_sentBytes; }
     //! Connections that are open.
     int connections() const;
+    //! Those of them that asked for \p path.
+    int connections(const QString &path) const;
 
     //! A status line and headers that promise \p length bytes (none: no length), and \p body.
     static QByteArray response(const QByteArray &body, qint64 length,

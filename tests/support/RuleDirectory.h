@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "SecurityTap/inspection/TapSettings.h"
+#include "SecurityTap/inspection/SecurityTap.h"
 
 #include <QFile>
+#include <QRandomGenerator>
 #include <QTemporaryDir>
+
+#include <functional>
+#include <memory>
 
 namespace Sentinel::Test {
 
@@ -22,8 +26,21 @@ public:
     TapSettings settings() const
     {
         TapSettings settings;
-        settings.rulePaths = QStringList {m_directory.path()};
+        settings.rulePaths = QStringList{m_directory.path()};
         return settings;
+    }
+
+    //! A tap with these rules, and settings as \p adjust leaves them.
+    std::unique_ptr<SecurityTap> makeTap(
+        const std::function<void(TapSettings &)> &adjust = {}) const
+    {
+        TapSettings adjusted = settings();
+        if (adjust)
+            adjust(adjusted);
+        auto tap = SecurityTap::create(adjusted);
+        if (!tap)
+            qFatal("the test rules do not compile");
+        return std::move(*tap);
     }
 
 private:
@@ -37,6 +54,16 @@ inline QByteArray markerRules()
     return "rule marked { strings: $a = \"THREAT-MARK\" condition: $a }\n"
            "rule slow { condition: uint32be(0) == 0x534C4F57 and\n"
            "    for all i in (1..8000000) : (uint8(i % 4) >= 0 and false or true) and false }\n";
+}
+
+//! \p size bytes without a pattern, the same for the same \p seed.
+inline QByteArray noise(qint64 size, quint32 seed = 1)
+{
+    QByteArray bytes((size + 3) / 4 * 4, Qt::Uninitialized);
+    QRandomGenerator random(seed);
+    random.fillRange(reinterpret_cast<quint32 *>(bytes.data()), bytes.size() / 4);
+    bytes.truncate(size);
+    return bytes;
 }
 
 } // namespace Sentinel::Test
