@@ -47,7 +47,6 @@ inline constexpr std::chrono::hours verdictTimeToLive{1};
 // Rules
 inline constexpr qint64 maxRuleFileBytes = 64 * mib;
 inline constexpr int maxRuleFiles = 20'000;
-inline constexpr int maxIncludeDepth = 16;
 inline constexpr int maxRuleErrors = 1'000;
 
 static_assert(scanOverlapBytes * 4 < scanWindowBytes);
