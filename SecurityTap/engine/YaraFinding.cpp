@@ -2,6 +2,7 @@
 #include "SecurityTap/engine/YaraFinding.h"
 
 #include "SecurityTap/Limits.h"
+#include "SecurityTap/engine/YaraMatches.h"
 
 #include <algorithm>
 #include <cstring>
@@ -27,18 +28,15 @@ void addStrings(YR_SCAN_CONTEXT *context, const YR_RULE &rule, Finding &finding)
     const YR_STRING *string = nullptr;
     yr_rule_strings_foreach((&rule), string)
     {
-        const YR_MATCH *match = nullptr;
-        yr_string_matches_foreach(context, string, match)
-        {
-            if (match->is_private)
-                continue;
-            if (int(finding.strings.size()) >= Limits::maxStringsPerFinding) {
+        visitMatches(context->matches[string->idx], [&](const YR_MATCH &match) {
+            if (!match.is_private && int(finding.strings.size()) < Limits::maxStringsPerFinding) {
+                finding.strings.push_back({QString::fromUtf8(string->identifier),
+                    match.base + match.offset, match.match_length});
+            } else if (!match.is_private) {
                 ++finding.stringsOmitted;
-                continue;
             }
-            finding.strings.push_back({QString::fromUtf8(string->identifier),
-                match->base + match->offset, match->match_length});
-        }
+            return true;
+        });
     }
 }
 

@@ -4,6 +4,7 @@
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/engine/YaraFinding.h"
 #include "SecurityTap/engine/YaraLibrary.h"
+#include "SecurityTap/engine/YaraMatches.h"
 
 #include <algorithm>
 
@@ -202,22 +203,26 @@ const uint8_t *YaraScan::blockData(YR_MEMORY_BLOCK *block)
 
 bool YaraScan::touchesEdge(const YR_MATCHES &matches) const
 {
-    for (const YR_MATCH *match = matches.head; match; match = match->next) {
-        const qint64 begin = match->base + match->offset;
-        const qint64 end = begin + match->match_length;
-        const auto after = std::upper_bound(m_windows.begin(), m_windows.end(), begin,
-            [](qint64 at, const Window &window) { return at < window.begin; });
-        // The last window that begins at or before the match, and the one before it, whose end it
-        // may touch; the very first edge is the file's own.
-        const auto last = std::prev(after);
-        if (last->begin > 0 && begin - last->begin < edgeBytes)
+    bool touches = false;
+    visitMatches(matches, [&](const YR_MATCH &match) {
+        const qint64 begin = match.base + match.offset;
+        touches = touchesEdge(begin, begin + match.match_length);
+        return !touches;
+    });
+    return touches;
+}
+
+bool YaraScan::touchesEdge(qint64 begin, qint64 end) const
+{
+    // The last window that begins at or before the match, and the one before it, whose end it may
+    // touch. The very first and the very last edge are the file's own.
+    const auto last = std::prev(std::ranges::upper_bound(m_windows, begin, {}, &Window::begin));
+    if (last->begin > 0 && begin - last->begin < edgeBytes)
+        return true;
+    for (auto window = last == m_windows.begin() ? last : std::prev(last);
+         window != std::prev(m_windows.end()) && window->begin <= end; ++window) {
+        if (end <= window->end && window->end - end < edgeBytes)
             return true;
-        for (auto window = last == m_windows.begin() ? last : std::prev(last);
-             window != m_windows.end() && window->begin <= end; ++window) {
-            const bool isFileEnd = std::next(window) == m_windows.end();
-            if (!isFileEnd && end <= window->end && window->end - end < edgeBytes)
-                return true;
-        }
     }
     return false;
 }

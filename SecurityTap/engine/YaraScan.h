@@ -63,6 +63,7 @@ private:
     YR_MEMORY_BLOCK *handOut(Window window);
     YR_MEMORY_BLOCK *handOutNext();
     bool touchesEdge(const YR_MATCHES &matches) const;
+    bool touchesEdge(qint64 begin, qint64 end) const;
     bool isAmbiguous() const;
     void tellSuspicion();
     void confirm();
