@@ -35,7 +35,7 @@ inline constexpr int maxMetaPerFinding = 64;
 
 // Content
 inline constexpr qint64 maxSpoolMemoryBytes = 256 * mib; //!< of all spools together
-inline constexpr qint64 maxMemorySpoolBytes = 64 * mib; //!< of one spool whose size was announced
+inline constexpr qint64 maxMemorySpoolBytes = 16 * mib; //!< of one spool whose size was announced
 inline constexpr qint64 maxUnannouncedMemoryBytes = 4 * mib; //!< of one spool of unknown size
 inline constexpr qint64 maxSpoolBytes = 64 * gib;
 inline constexpr int maxFileNameBytes = 255;

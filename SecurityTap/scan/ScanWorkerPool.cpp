@@ -222,7 +222,6 @@ ScanWorkerPool::Core::Crew::Crew(std::shared_ptr<Core> owner) : core(std::move(o
 
 void ScanWorkerPool::Core::Crew::run()
 {
-    yieldToEventLoops();
     Worker self;
     bool hasCrashed = false;
     do {
@@ -252,6 +251,7 @@ void ScanWorkerPool::Core::Crew::bringWorkers()
     while (!isClosing && isMissing()) {
         ++workers;
         ++idle;
+        const WorkerScheduling scheduling;
         threads.start(this);
     }
 }

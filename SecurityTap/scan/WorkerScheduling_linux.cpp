@@ -5,10 +5,26 @@
 
 namespace Sentinel {
 
-void yieldToEventLoops()
+namespace {
+
+bool setPolicy(int policy)
 {
     const sched_param parameters{};
-    ::sched_setscheduler(0, SCHED_BATCH, &parameters); // 0: the calling thread
+    return ::sched_setscheduler(0, policy, &parameters) == 0; // 0: the calling thread
+}
+
+} // namespace
+
+// A thread inherits its policy from the one that starts it: so it is right from its first moment.
+WorkerScheduling::WorkerScheduling()
+    : m_isSet(::sched_getscheduler(0) == SCHED_OTHER && setPolicy(SCHED_BATCH))
+{
+}
+
+WorkerScheduling::~WorkerScheduling()
+{
+    if (m_isSet)
+        setPolicy(SCHED_OTHER);
 }
 
 } // namespace Sentinel
