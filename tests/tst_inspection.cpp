@@ -272,7 +272,7 @@ Inspection *InspectionTest::bringTo(SecurityTap &tap, const QByteArray &state, Q
     if (state == "new")
         return inspection;
     if (state == "scanning")
-        inspection->write("SLOW" + noise(100));
+        inspection->write("HANG" + noise(100));
     else
         inspection->write(noise(3 * Limits::mib));
     if (state == "receiving" || state == "queued early")
@@ -497,7 +497,7 @@ void InspectionTest::synchronous_fromTheOwner_answers()
         settings.scanning.timeouts = {
             std::chrono::milliseconds(150), std::chrono::milliseconds(150)};
     });
-    QCOMPARE(hasty->inspectDownload({}, "SLOW" + noise(100)).result.reason(), Reason::TimedOut);
+    QCOMPARE(hasty->inspectDownload({}, "HANG" + noise(100)).result.reason(), Reason::TimedOut);
 }
 
 void InspectionTest::sameContent_isScannedOnce()

@@ -139,8 +139,8 @@ void TwelveCases::case05_scanThatHangs_isAnsweredByItsDeadline()
     });
     QObject context;
     std::optional<Outcome> hung;
-    tap->asyncInspectDownload(
-        DownloadMetadata{}, slow(), &context, [&](const Outcome &outcome) { hung = outcome; });
+    tap->asyncInspectDownload(DownloadMetadata{}, "HANG" + noise(100), &context,
+        [&](const Outcome &outcome) { hung = outcome; });
     QTRY_VERIFY(hung);
     QCOMPARE(hung->result.reason(), Reason::TimedOut);
     QCOMPARE(tap->telemetry().totalScansTimeout, 1u);
