@@ -264,7 +264,7 @@ Inspection *InspectionTest::bringTo(SecurityTap &tap, const QByteArray &state, Q
 {
     if (state == "queued" || state == "queued early") {
         tap.asyncInspectDownload(
-            DownloadMetadata{}, "SLOW" + noise(100), context, [](const Outcome &) {});
+            DownloadMetadata{}, "HANG" + noise(100), context, [](const Outcome &) {});
         if (!QTest::qWaitFor([&] { return tap.telemetry().activeWorkers == 1; }))
             qFatal("the worker did not start");
     }
@@ -430,7 +430,7 @@ void InspectionTest::contextDies_callbackNeverRuns()
     const auto tap = make();
     bool called = false;
     auto context = std::make_unique<QObject>();
-    tap->asyncInspectDownload(DownloadMetadata{}, "SLOW" + noise(100), context.get(),
+    tap->asyncInspectDownload(DownloadMetadata{}, "HANG" + noise(100), context.get(),
         [&](const Outcome &) { called = true; });
     QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
     context.reset();

@@ -22,7 +22,7 @@ constexpr qint64 mb = 1'000'000;
 //! Something that keeps a worker for seconds.
 QByteArray slow()
 {
-    return "SLOW" + noise(100);
+    return "HANG" + noise(100);
 }
 
 int threadCount()

@@ -47,14 +47,11 @@ private:
     QTemporaryDir m_directory;
 };
 
-//! Finds the marker "THREAT-MARK". Takes about a tenth of a second, in one evaluation, which
-//! libyara cannot interrupt, on contents that begin with "SLOW", and about a second on those with
-//! "HANG".
+//! Finds the marker "THREAT-MARK". Takes about a second, in one evaluation, which libyara cannot
+//! interrupt, on contents that begin with "HANG".
 inline QByteArray markerRules()
 {
     return "rule marked { strings: $a = \"THREAT-MARK\" condition: $a }\n"
-           "rule slow { condition: uint32be(0) == 0x534C4F57 and\n"
-           "    for all i in (1..1000000) : (uint8(i % 4) >= 0) and false }\n"
            "rule hang { condition: uint32be(0) == 0x48414E47 and\n"
            "    for all i in (1..6000000) : (uint8(i % 4) >= 0) and false }\n";
 }
