@@ -66,6 +66,9 @@ class TestCliFetch : public QObject {
 private Q_SLOTS:
     void initTestCase()
     {
+#ifdef __SANITIZE_THREAD__
+        QSKIP("Debian's Qt has an HTTP thread that ThreadSanitizer does not understand");
+#endif
         QVERIFY(m_server.isListening());
         if (!NginxServer::isInstalled())
             return;
@@ -77,7 +80,10 @@ private Q_SLOTS:
         m_nginx->addFile("missing.html"_L, "<p>not here");
         m_nginx->addFile("empty"_L, {});
     }
-    void init() { m_target = std::make_unique<QTemporaryDir>(); }
+    void init()
+    {
+        m_target = std::make_unique<QTemporaryDir>();
+    }
 
     void fetch_cleanFile_isReleased()
     {
@@ -319,7 +325,8 @@ private Q_SLOTS:
         for (int point = 0; point < points; ++point) {
             const bool isPartial = point < partialPoints;
             const qint64 announced = isPartial && point % 2 ? 70 * mib : 3 * mib;
-            const qint64 sent = isPartial ? announced * point / partialPoints : announced;
+            const qint64 most = std::min(announced, 12 * mib);
+            const qint64 sent = isPartial ? most * point / partialPoints : announced;
             hang("/x", announced, sent);
             QProcess process;
             beginFetch(process, sent);
@@ -350,7 +357,10 @@ private Q_SLOTS:
     }
 
 private:
-    QString path(const char *name) const { return m_target->filePath(QString::fromUtf8(name)); }
+    QString path(const char *name) const
+    {
+        return m_target->filePath(QString::fromUtf8(name));
+    }
     QString real(const QByteArray &urlPath) const
     {
         return m_nginx->url(QString::fromUtf8(urlPath)).toString();

@@ -53,6 +53,7 @@ private Q_SLOTS:
     void bodyCutOffLater_endsAsQtsOwnWithoutABody_data();
     void bodyCutOffLater_endsAsQtsOwnWithoutABody();
     void chunkedBody_cutWithItsLastBytes_isNeverGivenOutUnscanned();
+    void bodyThatHangs_endsWithItsTransferTimeout();
     void bodyWithoutLength_endsWithItsConnection();
     void bodyThatHangs_isWithheld();
     void suspiciousBody_isBlockedUnlessThePolicyReleases_data();
@@ -185,6 +186,19 @@ void TapReplyTest::chunkedBody_cutWithItsLastBytes_isNeverGivenOutUnscanned()
         QCOMPARE(reply->error(), QNetworkReply::RemoteHostClosedError);
         QCOMPARE(reply->readAll(), QByteArray());
     }
+}
+
+void TapReplyTest::bodyThatHangs_endsWithItsTransferTimeout()
+{
+    m_server->answer(path, {MisbehavingServer::response("half", 8), Then::Hang});
+    const TapBench bench;
+    bench.manager->setTransferTimeout(1000);
+    const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
+    AWAIT_FINISHED(reply);
+    QCOMPARE(reply->error(), QNetworkReply::OperationCanceledError);
+    QVERIFY(reply->outcome());
+    QCOMPARE(reply->outcome()->result.reason(), Reason::Incomplete);
+    QCOMPARE(reply->bytesAvailable(), 0);
 }
 
 void TapReplyTest::bodyWithoutLength_endsWithItsConnection()

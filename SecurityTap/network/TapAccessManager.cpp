@@ -20,7 +20,7 @@ TapAccessManager::~TapAccessManager() = default;
 
 QNetworkReply *TapAccessManager::replyAround(QNetworkReply *reply)
 {
-    QNetworkReply *around = TapReply::around(reply);
+    QNetworkReply *around = MirrorReply::around(reply);
     return around ? around : reply;
 }
 

@@ -6,7 +6,6 @@
 #include "SecurityTap/network/TapAccessManager.h"
 
 #include <QAbstractNetworkCache>
-#include <QSslConfiguration>
 
 #include <algorithm>
 #include <array>
@@ -17,39 +16,22 @@ namespace Sentinel {
 
 namespace {
 
-constexpr char aroundProperty[] = "_sentinel_tapReply";
-
-//! What is taken in at once, before the event loop has its turn again.
-constexpr qint64 sliceBytes = 4 * Limits::mib;
+//! What is taken in at once, before the event loop has its turn again: less than a millisecond.
+constexpr qint64 sliceBytes = Limits::mib;
 constexpr qint64 pieceBytes = 64 * Limits::kib;
 //! Not the largest number: Qt adds to it.
 constexpr qint64 noLimitBytes = 1024 * 1024 * Limits::gib;
-
-//! The attributes that Qt sets in replies. Not among them: the internal DownloadBufferAttribute,
-//! which would show the body.
-constexpr std::array replyAttributes{
-    QNetworkRequest::HttpStatusCodeAttribute,
-    QNetworkRequest::HttpReasonPhraseAttribute,
-    QNetworkRequest::RedirectionTargetAttribute,
-    QNetworkRequest::ConnectionEncryptedAttribute,
-    QNetworkRequest::SourceIsFromCacheAttribute,
-    QNetworkRequest::HttpPipeliningWasUsedAttribute,
-    QNetworkRequest::Http2WasUsedAttribute,
-    QNetworkRequest::OriginalContentLengthAttribute,
-};
 
 } // namespace
 
 TapReply::TapReply(
     TapAccessManager &manager, QNetworkAccessManager::Operation operation, QNetworkReply *inner)
-    : QNetworkReply(&manager), m_manager(&manager), m_inner(inner)
+    : MirrorReply(&manager, operation, inner), m_manager(&manager)
 {
-    inner->setProperty(aroundProperty, QVariant::fromValue(QPointer<QObject>(this)));
-    setOperation(operation);
-    setRequest(inner->request());
-    mirrorMetaData();
     QNetworkReply::open(QIODevice::ReadOnly);
-    forwardSignals();
+    connect(inner, &QNetworkReply::readyRead, this, &TapReply::takeIn);
+    connect(inner, &QNetworkReply::finished, this, &TapReply::onInnerFinished);
+    connect(inner, &QObject::destroyed, this, &TapReply::onInnerDestroyed);
     // Some replies (data:, synchronous ones) are finished before anybody can listen; most of these
     // announce it later, so that this may be the second time.
     if (inner->isFinished())
@@ -62,66 +44,17 @@ TapReply::~TapReply()
     stopInspection();
     if (m_inspection)
         m_inspection->deleteLater(); // maybe this happens in one of its slots
-    dropInner();
-    if (m_inner)
-        m_inner->deleteLater();
-}
-
-void TapReply::forwardSignals()
-{
-    QNetworkReply *inner = m_inner;
-    connect(inner, &QNetworkReply::metaDataChanged, this, [this] {
-        mirrorMetaData();
-        Q_EMIT metaDataChanged();
-    });
-    connect(inner, &QNetworkReply::redirected, this, [this](const QUrl &url) {
-        mirrorMetaData();
-        Q_EMIT redirected(url);
-    });
-    connect(this, &QNetworkReply::redirectAllowed, inner, &QNetworkReply::redirectAllowed);
-    connect(inner, &QNetworkReply::uploadProgress, this, &QNetworkReply::uploadProgress);
-    connect(inner, &QNetworkReply::downloadProgress, this, &QNetworkReply::downloadProgress);
-#if QT_VERSION >= QT_VERSION_CHECK(6, 3, 0)
-    connect(inner, &QNetworkReply::socketStartedConnecting, this,
-        &QNetworkReply::socketStartedConnecting);
-    connect(inner, &QNetworkReply::requestSent, this, &QNetworkReply::requestSent);
-#endif
-#if QT_CONFIG(ssl)
-    connect(inner, &QNetworkReply::encrypted, this, [this] {
-        mirrorMetaData();
-        Q_EMIT encrypted();
-    });
-    connect(inner, &QNetworkReply::sslErrors, this, &QNetworkReply::sslErrors);
-    connect(inner, &QNetworkReply::preSharedKeyAuthenticationRequired, this,
-        &QNetworkReply::preSharedKeyAuthenticationRequired);
-#endif
-    connect(inner, &QNetworkReply::readyRead, this, &TapReply::takeIn);
-    connect(inner, &QNetworkReply::finished, this, &TapReply::onInnerFinished);
-    connect(inner, &QObject::destroyed, this, &TapReply::onInnerDestroyed);
-}
-
-void TapReply::mirrorMetaData()
-{
-    setUrl(m_inner->url());
-    for (const QNetworkRequest::Attribute code : replyAttributes)
-        setAttribute(code, m_inner->attribute(code));
-    const QList<QByteArray> names = rawHeaderList();
-    for (const QByteArray &name : names) { // of an answer that was a redirect
-        if (!m_inner->hasRawHeader(name))
-            setRawHeader(name, QByteArray());
-    }
-    for (const auto &[name, value] : m_inner->rawHeaderPairs())
-        setRawHeader(name, value);
 }
 
 //! The first bytes are here, or it is known that the body is empty. False if this ended the reply.
 bool TapReply::begin()
 {
-    mirrorMetaData();
-    const auto intercepted = m_manager->intercept(*m_inner);
+    mirror();
+    const auto intercepted = m_manager->intercept(*inner());
     if (intercepted) {
         m_stage = Stage::Withholding;
         m_inspection = *intercepted;
+        m_body.setInspection(m_inspection);
         connect(m_inspection, &Inspection::decided, this, &TapReply::onDecided);
         connect(m_inspection, &QObject::destroyed, this, &TapReply::onInspectionDestroyed);
         return true;
@@ -139,9 +72,9 @@ bool TapReply::begin()
 //! Moves what Qt's reply holds into the inspection, as far as there is room, a slice at a time.
 void TapReply::takeIn()
 {
-    if (!m_inner || m_isEnding || m_isBodyTaken)
+    if (!inner() || m_isEnding || m_isBodyTaken)
         return;
-    if (m_stage == Stage::Waiting && m_inner->bytesAvailable() > 0 && !begin())
+    if (m_stage == Stage::Waiting && inner()->bytesAvailable() > 0 && !begin())
         return;
     if (m_stage == Stage::Untapped) {
         Q_EMIT readyRead();
@@ -149,7 +82,7 @@ void TapReply::takeIn()
     }
     std::array<char, pieceBytes> piece;
     for (qint64 left = std::min(sliceBytes, room()); left > 0 && m_inspection;) {
-        const qint64 count = m_inner->read(piece.data(), std::min(left, pieceBytes));
+        const qint64 count = inner()->read(piece.data(), std::min(left, pieceBytes));
         if (count <= 0)
             break;
         if (!m_inspection->write({piece.data(), count})) {
@@ -162,7 +95,7 @@ void TapReply::takeIn()
         }
         left -= count;
     }
-    if (m_inner->bytesAvailable() > 0) {
+    if (inner()->bytesAvailable() > 0) {
         if (room() > 0)
             takeInLater();
     } else if (m_isInnerFinished) {
@@ -198,9 +131,9 @@ void TapReply::onInnerFinished()
 {
     if (std::exchange(m_isInnerFinished, true) || m_isEnding)
         return;
-    mirrorMetaData();
-    if (m_stage == Stage::Waiting && m_inner->bytesAvailable() == 0) {
-        if (!AnswerHead::isEmptyFile(*m_inner)) {
+    mirror();
+    if (m_stage == Stage::Waiting && inner()->bytesAvailable() == 0) {
+        if (!AnswerHead::isEmptyFile(*inner())) {
             endAsInner();
             return;
         }
@@ -219,7 +152,7 @@ void TapReply::endOfBody()
     m_isBodyTaken = true;
     if (!m_inspection)
         return;
-    if (!AnswerHead::isBodyComplete(*m_inner, m_inspection->sizeBytes())) {
+    if (!AnswerHead::isBodyComplete(*inner(), m_inspection->sizeBytes())) {
         m_inspection->abort();
         if (m_stage == Stage::Giving)
             endCutOff();
@@ -260,29 +193,21 @@ void TapReply::onDecided(const Outcome &outcome)
 
 void TapReply::refuse(const Outcome &outcome)
 {
-    const QString what = describe(outcome.result);
-    if (outcome.result.isThreat())
-        forget();
-    switch (outcome.result.reason()) {
-    case Reason::None: // a threat
-        dropInner();
-        end(ContentAccessDenied, QStringLiteral("blocked: %1").arg(what));
-        return;
-    case Reason::Incomplete:
+    if (outcome.result.reason() == Reason::Incomplete) {
         endCutOff();
         return;
-    case Reason::Cancelled:
-        dropInner();
+    }
+    dropInner();
+    const QString what = describe(outcome.result);
+    if (outcome.result.isThreat()) {
+        forget();
+        end(ContentAccessDenied, QStringLiteral("blocked: %1").arg(what));
+    } else if (outcome.result.reason() == Reason::Cancelled) {
         end(OperationCanceledError, what);
-        return;
-    case Reason::Unreadable:
-        dropInner();
+    } else if (outcome.result.reason() == Reason::Unreadable) {
         end(UnknownContentError, what);
-        return;
-    default:
-        dropInner();
+    } else {
         end(ContentOperationNotPermittedError, QStringLiteral("blocked: %1").arg(what));
-        return;
     }
 }
 
@@ -316,19 +241,11 @@ void TapReply::onInnerDestroyed()
 //! Lets Qt's reply stop the network when the reader is slow, now that the reader reads.
 void TapReply::limitInner()
 {
-    if (!m_inner || (readBufferSize() == 0 && !m_isInnerLimited))
+    if (!inner() || (readBufferSize() == 0 && !m_isInnerLimited))
         return;
     // Once limited, Qt goes on reading only when bytes are read under a limit: none is a large one.
     m_isInnerLimited = true;
-    m_inner->setReadBufferSize(readBufferSize() > 0 ? readBufferSize() : noLimitBytes);
-}
-
-void TapReply::dropInner()
-{
-    if (!m_inner)
-        return;
-    disconnect(m_inner, nullptr, this, nullptr);
-    m_inner->abort();
+    inner()->setReadBufferSize(readBufferSize() > 0 ? readBufferSize() : noLimitBytes);
 }
 
 void TapReply::stopInspection()
@@ -341,16 +258,16 @@ void TapReply::stopInspection()
 
 void TapReply::announceBytes()
 {
-    if (m_stage != Stage::Giving || !m_inspection || m_inspection->sizeBytes() <= m_announcedBytes)
+    if (m_stage != Stage::Giving || m_body.sizeBytes() <= m_announcedBytes)
         return;
-    m_announcedBytes = m_inspection->sizeBytes();
+    m_announcedBytes = m_body.sizeBytes();
     Q_EMIT readyRead();
 }
 
 //! As Qt's reply; Qt does not notice every cut, and then caches what there is.
 void TapReply::endCutOff()
 {
-    if (m_inner->error() != NoError) {
+    if (inner()->error() != NoError) {
         endAsInner();
         return;
     }
@@ -360,7 +277,7 @@ void TapReply::endCutOff()
 
 void TapReply::endAsInner()
 {
-    end(m_inner->error(), m_inner->errorString());
+    end(inner()->error(), inner()->errorString());
 }
 
 void TapReply::end(NetworkError error, const QString &message)
@@ -394,13 +311,6 @@ std::expected<QString, ReleaseError> TapReply::releaseInto(
     return m_inspection->releaseInto(directory, name, existing);
 }
 
-TapReply *TapReply::around(const QNetworkReply *inner)
-{
-    return inner
-        ? qobject_cast<TapReply *>(inner->property(aroundProperty).value<QPointer<QObject>>())
-        : nullptr;
-}
-
 qint64 TapReply::unreadBytes() const
 {
     if (!isOpen()) // aborted
@@ -410,9 +320,9 @@ qint64 TapReply::unreadBytes() const
     case Stage::Withholding:
         return 0;
     case Stage::Giving:
-        return m_inspection ? std::max<qint64>(0, m_inspection->sizeBytes() - m_readOffset) : 0;
+        return m_body.unreadBytes();
     case Stage::Untapped:
-        return m_inner ? m_inner->bytesAvailable() : 0;
+        return inner() ? inner()->bytesAvailable() : 0;
     }
     Q_UNREACHABLE();
 }
@@ -428,34 +338,20 @@ qint64 TapReply::readData(char *target, qint64 size)
     if (unreadBytes() == 0)
         return none;
     if (m_stage == Stage::Untapped)
-        return m_inner->read(target, size);
-    const qint64 count = m_inspection->read(target, size, m_readOffset);
-    if (count <= 0)
-        return none;
-    m_readOffset += count;
+        return inner()->read(target, size);
+    const qint64 count = m_body.read(target, size);
     if (!m_isBodyTaken)
         takeInLater(); // there is room again
-    return count;
+    return count > 0 ? count : none;
 }
 
 bool TapReply::canReadLine() const
 {
     if (QNetworkReply::canReadLine())
         return true;
-    if (m_stage == Stage::Untapped)
-        return m_inner && m_inner->canReadLine();
     if (unreadBytes() == 0)
         return false;
-    std::array<char, pieceBytes> piece;
-    m_lineSearch = std::max(m_lineSearch, m_readOffset);
-    for (;;) {
-        const qint64 count = m_inspection->read(piece.data(), pieceBytes, m_lineSearch);
-        if (count <= 0)
-            return false;
-        if (std::find(piece.begin(), piece.begin() + count, '\n') != piece.begin() + count)
-            return true;
-        m_lineSearch += count;
-    }
+    return m_stage == Stage::Untapped ? inner()->canReadLine() : m_body.canReadLine();
 }
 
 void TapReply::setReadBufferSize(qint64 size)
@@ -492,30 +388,6 @@ void TapReply::abort()
     }
     if (self)
         end(OperationCanceledError, QStringLiteral("operation canceled"));
-}
-
-void TapReply::ignoreSslErrors()
-{
-    if (m_inner)
-        m_inner->ignoreSslErrors();
-}
-
-void TapReply::ignoreSslErrorsImplementation(const QList<QSslError> &errors)
-{
-    if (m_inner)
-        m_inner->ignoreSslErrors(errors);
-}
-
-void TapReply::sslConfigurationImplementation(QSslConfiguration &configuration) const
-{
-    if (m_inner)
-        configuration = m_inner->sslConfiguration();
-}
-
-void TapReply::setSslConfigurationImplementation(const QSslConfiguration &configuration)
-{
-    if (m_inner)
-        m_inner->setSslConfiguration(configuration);
 }
 
 } // namespace Sentinel

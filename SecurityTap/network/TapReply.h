@@ -5,8 +5,9 @@
 #include "SecurityTap/content/FileRelease.h"
 #include "SecurityTap/inspection/Inspection.h"
 #include "SecurityTap/inspection/Outcome.h"
+#include "SecurityTap/network/MirrorReply.h"
+#include "SecurityTap/network/ReleasedBody.h"
 
-#include <QNetworkReply>
 #include <QPointer>
 
 #include <expected>
@@ -37,10 +38,13 @@ class TapAccessManager;
 //! A body that the plugin does not want to see passes through from the start. What has no body
 //! (HEAD, 204, 304, a refused connection) is not inspected and ends as Qt's reply does.
 //!
+//! What is readable is the inspection's: it ends with the plugin's tap, as does a transfer under
+//! way.
+//!
 //! Owner:  the caller, who deletes it (also in its slots, by deleteLater()); else its manager.
 //! Thread: the manager's.
 //! Limits: see Inspection; in pass-through readBufferSize(), plus what Qt's reply holds.
-class SECURITYTAP_EXPORT TapReply final : public QNetworkReply {
+class SECURITYTAP_EXPORT TapReply final : public MirrorReply {
     Q_OBJECT
 
 public:
@@ -55,19 +59,14 @@ public:
     std::expected<QString, ReleaseError> releaseInto(
         const QString &directory, const QString &name, ExistingFile existing) const;
 
-    //! The TapReply around Qt's reply \p inner; null if there is none.
-    static TapReply *around(const QNetworkReply *inner);
-
     bool isSequential() const override { return true; }
     qint64 bytesAvailable() const override;
     bool canReadLine() const override;
     void setReadBufferSize(qint64 size) override;
     void close() override;
-    using QNetworkReply::ignoreSslErrors;
 
 public Q_SLOTS:
     void abort() override;
-    void ignoreSslErrors() override;
 
 Q_SIGNALS:
     //! The outcome stands; once, before finished(). Not for a body that is not inspected.
@@ -75,9 +74,6 @@ Q_SIGNALS:
 
 protected:
     qint64 readData(char *target, qint64 size) override;
-    void sslConfigurationImplementation(QSslConfiguration &configuration) const override;
-    void setSslConfigurationImplementation(const QSslConfiguration &configuration) override;
-    void ignoreSslErrorsImplementation(const QList<QSslError> &errors) override;
 
 private:
     friend class TapAccessManager;
@@ -92,8 +88,6 @@ private:
         Untapped, //!< of no interest to the plugin: read from Qt's reply
     };
 
-    void forwardSignals();
-    void mirrorMetaData();
     bool begin();
     void takeIn();
     void takeInLater();
@@ -105,7 +99,6 @@ private:
     void onInspectionDestroyed();
     void refuse(const Outcome &outcome);
     void limitInner();
-    void dropInner();
     void stopInspection();
     void announceBytes();
     void end(NetworkError error, const QString &message);
@@ -115,17 +108,15 @@ private:
     qint64 unreadBytes() const;
 
     const QPointer<TapAccessManager> m_manager;
-    const QPointer<QNetworkReply> m_inner; // the manager's child, as it would delete ours twice
     QPointer<Inspection> m_inspection; // the tap's child; ours to delete
+    ReleasedBody m_body; // what the inspection gives out
     Stage m_stage = Stage::Waiting;
     bool m_isInnerFinished = false; // no byte will be added to what Qt's reply holds
     bool m_isBodyTaken = false; // the inspection has all that will come
     bool m_isTakeInQueued = false;
     bool m_isEnding = false;
     bool m_isInnerLimited = false;
-    qint64 m_readOffset = 0; // of the next byte to give out
     qint64 m_announcedBytes = 0; // known to the reader by readyRead()
-    mutable qint64 m_lineSearch = 0; // there is no line end between m_readOffset and here
     std::optional<Outcome> m_outcome;
 };
 
