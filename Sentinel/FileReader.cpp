@@ -16,7 +16,6 @@ namespace {
 
 //! read(2) moves at most 2 GiB less a page at once.
 constexpr qint64 maxReadBytes = Limits::gib;
-constexpr qint64 leastCapacity = 64 * Limits::kib;
 
 QString systemError()
 {
@@ -33,12 +32,13 @@ ScanResult tooLarge()
     return ScanResult::notScanned(Reason::TooLarge);
 }
 
-//! Fills \p buffer from \p size up to its capacity or the file's end; -1 and errno on an error.
-qint64 fill(const FileDescriptor &file, ReadBuffer &buffer, qint64 size)
+//! Reads \p file to its end or until \p capacity bytes are there; -1 and errno on an error.
+qint64 fill(const FileDescriptor &file, uchar *buffer, qint64 capacity)
 {
-    while (size < buffer.capacity) {
-        const size_t wanted = size_t(std::min(buffer.capacity - size, maxReadBytes));
-        const ssize_t count = ::read(file.get(), buffer.bytes.get() + size, wanted);
+    qint64 size = 0;
+    while (size < capacity) {
+        const size_t wanted = size_t(std::min(capacity - size, maxReadBytes));
+        const ssize_t count = ::read(file.get(), buffer + size, wanted);
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
@@ -48,24 +48,6 @@ qint64 fill(const FileDescriptor &file, ReadBuffer &buffer, qint64 size)
         size += count;
     }
     return size;
-}
-
-std::shared_ptr<const Content> contentOf(
-    ReadBuffer buffer, qint64 size, const std::shared_ptr<ReadBuffers> &buffers)
-{
-    const uchar *bytes = buffer.bytes.get();
-    const qint64 capacity = buffer.capacity;
-    const std::shared_ptr<const void> owner(
-        buffer.bytes.release(), [buffers, capacity](uchar *used) {
-            ReadBuffer back;
-            back.bytes.reset(used);
-            back.capacity = capacity;
-            buffers->takeBack(std::move(back));
-        });
-    auto content = std::make_shared<Content>(bytes, owner);
-    content->grow(size);
-    content->complete();
-    return content;
 }
 
 } // namespace
@@ -87,36 +69,28 @@ std::expected<FileDescriptor, QString> openForScan(const FilePlace &place)
 std::expected<std::shared_ptr<const Content>, ScanResult> readFile(
     const FileDescriptor &file, qint64 maxBytes, const std::shared_ptr<ReadBuffers> &buffers)
 {
+    Q_ASSERT(maxBytes < buffers->capacity());
     struct stat status { };
     if (::fstat(file.get(), &status) != 0)
         return std::unexpected(unreadable(systemError()));
     if (status.st_size > maxBytes)
         return std::unexpected(tooLarge());
 
-    // One byte more than there should be: the end is seen without a larger buffer.
-    qint64 capacity = std::max<qint64>(status.st_size + 1, leastCapacity);
-    ReadBuffer buffer = buffers->lend(capacity);
-    qint64 size = buffer.bytes ? fill(file, buffer, 0) : 0;
-    while (buffer.bytes && size == buffer.capacity && size <= maxBytes) {
-        capacity = std::min(2 * buffer.capacity, std::max(maxBytes, buffer.capacity) + 1);
-        ReadBuffer larger = buffers->lend(capacity);
-        if (larger.bytes) {
-            std::memcpy(larger.bytes.get(), buffer.bytes.get(), size_t(size));
-            size = fill(file, larger, size);
-        }
-        std::swap(buffer, larger);
-        if (larger.bytes)
-            buffers->takeBack(std::move(larger));
-    }
-    const int error = errno;
-    if (!buffer.bytes)
+    uchar *bytes = buffers->lend();
+    if (!bytes)
         return std::unexpected(unreadable(QStringLiteral("Not enough memory to read it")));
-    if (size < 0 || size > maxBytes) {
-        buffers->takeBack(std::move(buffer));
-        errno = error;
-        return std::unexpected(size < 0 ? unreadable(systemError()) : tooLarge());
-    }
-    return contentOf(std::move(buffer), size, buffers);
+    const std::shared_ptr<const void> owner(
+        bytes, [buffers](uchar *used) { buffers->takeBack(used); });
+    // One byte more than there may be: then it is too large.
+    const qint64 size = fill(file, bytes, maxBytes + 1);
+    if (size < 0)
+        return std::unexpected(unreadable(systemError()));
+    if (size > maxBytes)
+        return std::unexpected(tooLarge());
+    auto content = std::make_shared<Content>(bytes, owner);
+    content->grow(size);
+    content->complete();
+    return content;
 }
 
 } // namespace Sentinel

@@ -90,7 +90,7 @@ struct FileScanner::Line {
 
 FileScanner::FileScanner(std::shared_ptr<const RuleSet> ruleSet, const Settings &settings)
     : m_settings(settings)
-    , m_buffers(std::make_shared<ReadBuffers>(settings.jobs))
+    , m_buffers(std::make_shared<ReadBuffers>(settings.maxBytes + 1))
     , m_sink(std::make_shared<Sink>())
     , m_backend(std::make_unique<LocalBackend>(
           std::make_shared<YaraEngine>(std::move(ruleSet)), backendSettings(settings)))

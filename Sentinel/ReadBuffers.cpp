@@ -1,72 +1,39 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/ReadBuffers.h"
 
-#include "SecurityTap/Limits.h"
-
 #include <sys/mman.h>
-
-#include <algorithm>
-#include <bit>
 
 namespace Sentinel {
 
-namespace {
+ReadBuffers::ReadBuffers(qint64 capacity) : m_capacity(capacity) { }
 
-constexpr qint64 hugePageBytes = 2 * Limits::mib;
-
-//! Sizes in steps, so that a buffer fits the next file too.
-qint64 steppedCapacity(qint64 capacity)
+ReadBuffers::~ReadBuffers()
 {
-    constexpr qint64 least = 256 * Limits::kib;
-    if (capacity <= hugePageBytes)
-        return std::max(least, qint64(std::bit_ceil(quint64(capacity))));
-    return (capacity + hugePageBytes - 1) / hugePageBytes * hugePageBytes;
+    for (uchar *buffer : m_idle)
+        ::munmap(buffer, size_t(m_capacity));
 }
 
-ReadBuffer allocate(qint64 capacity)
-{
-    ReadBuffer buffer;
-    if (capacity < hugePageBytes) {
-        buffer.bytes.reset(static_cast<uchar *>(std::malloc(size_t(capacity))));
-    } else {
-        void *bytes = std::aligned_alloc(size_t(hugePageBytes), size_t(capacity));
-        if (bytes) // a scan walks over it: fewer page faults, fewer address translations
-            ::madvise(bytes, size_t(capacity), MADV_HUGEPAGE);
-        buffer.bytes.reset(static_cast<uchar *>(bytes));
-    }
-    if (buffer.bytes)
-        buffer.capacity = capacity;
-    return buffer;
-}
-
-} // namespace
-
-ReadBuffers::ReadBuffers(int maxIdle) : m_maxIdle(maxIdle) { }
-
-ReadBuffer ReadBuffers::lend(qint64 capacity)
+uchar *ReadBuffers::lend()
 {
     {
         const std::lock_guard lock(m_mutex);
-        const auto fits = std::ranges::lower_bound(m_idle, capacity, {}, &ReadBuffer::capacity);
-        if (fits != m_idle.end()) {
-            ReadBuffer buffer = std::move(*fits);
-            m_idle.erase(fits);
+        if (!m_idle.empty()) {
+            uchar *buffer = m_idle.back();
+            m_idle.pop_back();
             return buffer;
         }
-        // The new one takes the place of the smallest when it comes back.
-        if (int(m_idle.size()) >= m_maxIdle)
-            m_idle.erase(m_idle.begin());
     }
-    return allocate(steppedCapacity(capacity));
+    void *buffer = ::mmap(nullptr, size_t(m_capacity), PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (buffer == MAP_FAILED)
+        return nullptr;
+    return static_cast<uchar *>(buffer);
 }
 
-void ReadBuffers::takeBack(ReadBuffer buffer)
+void ReadBuffers::takeBack(uchar *buffer)
 {
     const std::lock_guard lock(m_mutex);
-    const auto place = std::ranges::upper_bound(m_idle, buffer.capacity, {}, &ReadBuffer::capacity);
-    m_idle.insert(place, std::move(buffer));
-    if (int(m_idle.size()) > m_maxIdle)
-        m_idle.erase(m_idle.begin());
+    m_idle.push_back(buffer);
 }
 
 } // namespace Sentinel

@@ -448,6 +448,7 @@ void InspectionTest::contextDiesOnAnotherThread_whileAnswering()
     QThread other;
     QObject janitor;
     janitor.moveToThread(&other);
+    const Mailbox undertaker(&janitor);
     other.start();
     std::atomic<int> calls{0};
     std::atomic<int> deleted{0};
@@ -456,13 +457,10 @@ void InspectionTest::contextDiesOnAnotherThread_whileAnswering()
         context->moveToThread(&other);
         tap->asyncInspectDownload(DownloadMetadata{}, QByteArray(1 + i % 100, 'x'), context,
             [&](const Outcome &) { ++calls; });
-        QMetaObject::invokeMethod(
-            &janitor,
-            [context, &deleted] {
-                delete context;
-                ++deleted;
-            },
-            Qt::QueuedConnection);
+        undertaker.post([context, &deleted] {
+            delete context;
+            ++deleted;
+        });
         if (i % 10 == 0)
             QCoreApplication::processEvents();
     }

@@ -7,6 +7,10 @@
 #include <exception>
 #include <mutex>
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace Sentinel {
 
 struct Mailbox::Core : std::enable_shared_from_this<Core> {
@@ -64,6 +68,9 @@ void Mailbox::wake(const std::shared_ptr<Core> &core)
         Core &box;
         __attribute__((no_sanitize("thread"))) void operator()() const { deliver(box); }
     };
+#ifdef __SANITIZE_THREAD__
+    __tsan_release(core.get());
+#endif
     core->isWakePending =
         QMetaObject::invokeMethod(core->target, Ring{core, *core}, Qt::QueuedConnection);
 }
@@ -73,6 +80,9 @@ void Mailbox::wake(const std::shared_ptr<Core> &core)
 // target.
 void Mailbox::deliver(Core &core)
 {
+#ifdef __SANITIZE_THREAD__
+    __tsan_acquire(&core); // what Qt's event queue has seen to
+#endif
     std::function<void()> letter;
     {
         const std::lock_guard lock(core.mutex);
