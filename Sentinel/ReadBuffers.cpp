@@ -25,9 +25,7 @@ uchar *ReadBuffers::lend()
     }
     void *buffer = ::mmap(nullptr, size_t(m_capacity), PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (buffer == MAP_FAILED)
-        return nullptr;
-    return static_cast<uchar *>(buffer);
+    return buffer == MAP_FAILED ? nullptr : static_cast<uchar *>(buffer);
 }
 
 void ReadBuffers::takeBack(uchar *buffer)
