@@ -48,6 +48,7 @@ inline constexpr std::chrono::hours verdictTimeToLive{1};
 inline constexpr qint64 maxRuleFileBytes = 64 * mib;
 inline constexpr int maxRuleFiles = 20'000;
 inline constexpr int maxRuleErrors = 1'000;
+inline constexpr std::chrono::seconds maxEmptyEvaluation{1}; //!< of all conditions, on no bytes
 
 static_assert(scanOverlapBytes * 4 < scanWindowBytes);
 static_assert(maxUnannouncedMemoryBytes <= maxMemorySpoolBytes);

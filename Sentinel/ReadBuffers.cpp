@@ -25,7 +25,12 @@ uchar *ReadBuffers::lend()
     }
     void *buffer = ::mmap(nullptr, size_t(m_capacity), PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return buffer == MAP_FAILED ? nullptr : static_cast<uchar *>(buffer);
+    if (buffer == MAP_FAILED)
+        return nullptr;
+    // Where the kernel offers it: a scan jumps about in far fewer pages, filled by far fewer
+    // faults.
+    ::madvise(buffer, size_t(m_capacity), MADV_HUGEPAGE);
+    return static_cast<uchar *>(buffer);
 }
 
 void ReadBuffers::takeBack(uchar *buffer)

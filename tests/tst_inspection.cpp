@@ -11,9 +11,11 @@
 #include <QThread>
 
 #include <atomic>
+#include <fcntl.h>
 #include <thread>
 
 using namespace Sentinel;
+using Test::hang;
 using Test::noise;
 using Test::RuleDirectory;
 
@@ -33,6 +35,7 @@ private Q_SLOTS:
     void part_marked_isStillAThreat();
     void transferEndsEarly_isIncompleteAndBlocked();
     void spoolFails_isUnreadableAndSaysWhere();
+    void sealFails_afterTheDecision_outcomeStandsButNothingIsReleased();
     void endInEachState_isDecidedOnce_data();
     void endInEachState_isDecidedOnce();
     void deletedInEachState_isSilent_data();
@@ -260,11 +263,41 @@ void InspectionTest::spoolFails_isUnreadableAndSaysWhere()
     QVERIFY(!inspection->outcome()->result.detail().isEmpty());
 }
 
+void InspectionTest::sealFails_afterTheDecision_outcomeStandsButNothingIsReleased()
+{
+    const auto tap =
+        make([](TapSettings &settings) { settings.scanning.maxScanBytes = Limits::mib; });
+    Inspection *inspection = tap->inspect({});
+    QSignalSpy decided(inspection, &Inspection::decided);
+    QVERIFY(inspection->write(noise(2 * Limits::mib)));
+    QTRY_COMPARE(decided.size(), 1);
+    QCOMPARE(inspection->outcome()->disposition, Disposition::Release);
+
+    // Somebody has seen to it that nothing can be sealed any more.
+    int sealed = 0;
+    const QDir descriptors(QStringLiteral("/proc/self/fd"));
+    for (const QString &name : descriptors.entryList(QDir::NoDotAndDotDot | QDir::AllEntries)) {
+        const QString target = QFile::symLinkTarget(descriptors.filePath(name));
+        if (target.contains(QStringLiteral("memfd:download")))
+            sealed += ::fcntl(name.toInt(), F_ADD_SEALS, F_SEAL_SEAL) == 0;
+    }
+    QCOMPARE(sealed, 1);
+    inspection->finish();
+
+    QVERIFY(!inspection->isComplete());
+    QCOMPARE(inspection->outcome()->disposition, Disposition::Release);
+    QCOMPARE(inspection->outcome()->result.reason(), Reason::TooLarge);
+    QTemporaryDir target;
+    QVERIFY(!inspection->releaseInto(target.path(), QStringLiteral("x"), ExistingFile::Keep));
+    QVERIFY(QDir(target.path()).isEmpty());
+    QVERIFY(!inspection->write("more"));
+    QCOMPARE(decided.size(), 1);
+}
+
 Inspection *InspectionTest::bringTo(SecurityTap &tap, const QByteArray &state, QObject *context)
 {
     if (state == "queued" || state == "queued early") {
-        tap.asyncInspectDownload(
-            DownloadMetadata{}, "HANG" + noise(100), context, [](const Outcome &) {});
+        tap.asyncInspectDownload(DownloadMetadata{}, hang(), context, [](const Outcome &) {});
         if (!QTest::qWaitFor([&] { return tap.telemetry().activeWorkers == 1; }))
             qFatal("the worker did not start");
     }
@@ -272,7 +305,7 @@ Inspection *InspectionTest::bringTo(SecurityTap &tap, const QByteArray &state, Q
     if (state == "new")
         return inspection;
     if (state == "scanning")
-        inspection->write("HANG" + noise(100));
+        inspection->write(hang());
     else
         inspection->write(noise(3 * Limits::mib));
     if (state == "receiving" || state == "queued early")
@@ -430,8 +463,8 @@ void InspectionTest::contextDies_callbackNeverRuns()
     const auto tap = make();
     bool called = false;
     auto context = std::make_unique<QObject>();
-    tap->asyncInspectDownload(DownloadMetadata{}, "HANG" + noise(100), context.get(),
-        [&](const Outcome &) { called = true; });
+    tap->asyncInspectDownload(
+        DownloadMetadata{}, hang(), context.get(), [&](const Outcome &) { called = true; });
     QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
     context.reset();
     QCOMPARE(tap->telemetry().totalScansCancelled, 1u);
@@ -495,7 +528,7 @@ void InspectionTest::synchronous_fromTheOwner_answers()
         settings.scanning.timeouts = {
             std::chrono::milliseconds(150), std::chrono::milliseconds(150)};
     });
-    QCOMPARE(hasty->inspectDownload({}, "HANG" + noise(100)).result.reason(), Reason::TimedOut);
+    QCOMPARE(hasty->inspectDownload({}, hang(60'000'000)).result.reason(), Reason::TimedOut);
 }
 
 void InspectionTest::sameContent_isScannedOnce()

@@ -31,6 +31,7 @@ private Q_SLOTS:
     void include_ofItself_isAnError();
     void forbiddenModule_isRefused_data();
     void forbiddenModule_isRefused();
+    void endlessCondition_isRefusedInTime();
     void digest_changesWithEverythingThatVerdictsDependOn();
     void sameNamesInTwoDirectories_bothAreUsed();
     void externals_areDefinedAndSet();
@@ -239,6 +240,20 @@ void RuleCompilerTest::forbiddenModule_isRefused()
     const auto skipped = compile({.badFiles = BadRuleFiles::Skip});
     QVERIFY(skipped);
     QCOMPARE(skipped->ruleSet->ruleCount(), 1);
+}
+
+void RuleCompilerTest::endlessCondition_isRefusedInTime()
+{
+    write(QStringLiteral("rules/a.yar"),
+        "rule endless { condition: for all i in (1..1000000000000) : (i > 0) }");
+    write(QStringLiteral("rules/b.yar"), "rule fine { condition: true }");
+    const auto skipped = compile({.badFiles = BadRuleFiles::Skip});
+    QVERIFY(skipped);
+    QCOMPARE(skipped->ruleSet->ruleCount(), 1);
+    QCOMPARE(skipped->problems.size(), 1u);
+    const QString problem = describe(skipped->problems.front());
+    QVERIFY2(problem.startsWith(QStringLiteral("a.yar: error: has a condition that takes")),
+        qPrintable(problem));
 }
 
 void RuleCompilerTest::digest_changesWithEverythingThatVerdictsDependOn()

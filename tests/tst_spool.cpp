@@ -12,6 +12,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -632,8 +633,10 @@ void tst_Spool::seal_memory_nobodyCanWrite()
     const auto spool = makeIn(u"memory"_s);
     QVERIFY(spool->append(pattern(5'000)));
     QVERIFY(spool->seal());
-    constexpr int wanted = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+    constexpr int wanted = F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
     QCOMPARE(::fcntl(spool->descriptor(), F_GET_SEALS) & wanted, wanted);
+    QVERIFY(::mmap(nullptr, 5'000, PROT_READ | PROT_WRITE, MAP_SHARED, spool->descriptor(), 0)
+        == MAP_FAILED);
     QCOMPARE(::pwrite(spool->descriptor(), "x", 1, 0), -1);
     QCOMPARE(::pwrite(spool->descriptor(), "x", 1, 5'000), -1);
     QCOMPARE(::ftruncate(spool->descriptor(), 10), -1);

@@ -12,18 +12,13 @@
 #include <atomic>
 
 using namespace Sentinel;
+using Test::hang;
 using Test::noise;
 using Test::RuleDirectory;
 
 namespace {
 
 constexpr qint64 mb = 1'000'000;
-
-//! Something that keeps a worker for seconds.
-QByteArray slow()
-{
-    return "HANG" + noise(100);
-}
 
 int threadCount()
 {
@@ -108,7 +103,7 @@ void TwelveCases::case03_requestBeyondFullQueue_isRefusedAtOnce()
     QObject context;
     int answers = 0;
     tap->asyncInspectDownload(
-        DownloadMetadata{}, slow(), &context, [&](const Outcome &) { ++answers; });
+        DownloadMetadata{}, hang(), &context, [&](const Outcome &) { ++answers; });
     QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
     for (int i = 0; i < 100; ++i)
         tap->asyncInspectDownload(DownloadMetadata{}, noise(1000, quint32(i)), &context,
@@ -139,7 +134,7 @@ void TwelveCases::case05_scanThatHangs_isAnsweredByItsDeadline()
     });
     QObject context;
     std::optional<Outcome> hung;
-    tap->asyncInspectDownload(DownloadMetadata{}, "HANG" + noise(100), &context,
+    tap->asyncInspectDownload(DownloadMetadata{}, hang(60'000'000), &context,
         [&](const Outcome &outcome) { hung = outcome; });
     QTRY_VERIFY(hung);
     QCOMPARE(hung->result.reason(), Reason::TimedOut);
@@ -164,7 +159,7 @@ void TwelveCases::case06_connectionClosesDuringScan_callbackNeverRuns()
     download.connection = 7;
     {
         auto callback = [&called, guard](const Outcome &) { called = true; };
-        tap->asyncInspectDownload(download, slow(), &context, std::move(callback));
+        tap->asyncInspectDownload(download, hang(), &context, std::move(callback));
     }
     const_cast<std::shared_ptr<int> &>(guard).reset();
     QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
@@ -207,7 +202,7 @@ void TwelveCases::case08_manyQueuedFiles_stayInsideTheMemoryBudget()
         settings.scanning.workers.maxWorkers = 1;
     });
     QObject context;
-    tap->asyncInspectDownload(DownloadMetadata{}, slow(), &context, [](const Outcome &) {});
+    tap->asyncInspectDownload(DownloadMetadata{}, hang(), &context, [](const Outcome &) {});
     QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
 
     const QByteArray piece = noise(mb);

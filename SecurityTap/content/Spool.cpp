@@ -341,7 +341,9 @@ std::expected<void, SpoolError> Spool::seal()
     if (const auto cut = cutToSize(); !cut)
         return cut;
     if (m_inMemory) {
-        constexpr int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SEAL;
+        // Not F_SEAL_WRITE, which looks at every page, while the event loop waits, for a writable
+        // mapping from before: there never was one.
+        constexpr int seals = F_SEAL_FUTURE_WRITE | F_SEAL_GROW | F_SEAL_SEAL;
         if (retried([&] { return ::fcntl(m_file.get(), F_ADD_SEALS, seals); }) < 0)
             return std::unexpected(error(errno, QStringLiteral("Sealing a download")));
     } else if (auto readOnly = openReadOnly()) {

@@ -5,6 +5,7 @@
 #include "SecurityTap/Logging.h"
 #include "SecurityTap/content/Sha256.h"
 #include "SecurityTap/engine/RuleFiles.h"
+#include "SecurityTap/engine/YaraFinding.h"
 #include "SecurityTap/engine/YaraLibrary.h"
 
 #include <QDir>
@@ -85,14 +86,25 @@ int refuseModules(YR_SCAN_CONTEXT *, int message, void *data, void *userData)
     return CALLBACK_ERROR;
 }
 
-//! The forbidden module that \p rules import, or "". Asked of libyara itself, which names each
-//! module before it loads it: no way of writing the import can hide it.
-QString forbiddenModule(YR_RULES *rules)
+//! What is wrong with compiled \p rules, or "". Asked of libyara itself by a scan of nothing, which
+//! names each module before it loads it: no way of writing the import can hide it.
+QString refusal(YR_RULES *rules)
 {
     QString module;
     const uchar nothing = 0;
-    yr_rules_scan_mem(rules, &nothing, 0, SCAN_FLAGS_NO_TRYCATCH, &refuseModules, &module, 0);
-    return module;
+    const int error = yr_rules_scan_mem(rules, &nothing, 0, SCAN_FLAGS_NO_TRYCATCH, &refuseModules,
+        &module, int(Limits::maxEmptyEvaluation.count()));
+    if (!module.isEmpty()) {
+        return QStringLiteral(
+            "imports the module \"%1\", which opens files on its own and is refused")
+            .arg(module);
+    }
+    // Here nothing but the conditions can take time, and between them libyara does look at it.
+    if (error == ERROR_SCAN_TIMEOUT) {
+        return QStringLiteral("has a condition that takes more than %1 s on an empty file")
+            .arg(Limits::maxEmptyEvaluation.count());
+    }
+    return error == ERROR_SUCCESS ? QString() : yaraErrorText(error);
 }
 
 bool addFile(YR_COMPILER *compiler, const RuleFile &file)
@@ -142,13 +154,11 @@ RulesPointer compile(const std::vector<const RuleFile *> &files, Compilation &co
         return nullptr;
     }
     RulesPointer result(rules);
-    const QString module = forbiddenModule(rules);
-    if (module.isEmpty())
+    const QString refused = refusal(rules);
+    if (refused.isEmpty())
         return result;
-    compilation.problems.push_back(
-        {RuleProblem::Level::Error, files.size() == 1 ? files.front()->relativePath : QString(), 0,
-            QStringLiteral("imports the module \"%1\", which opens files on its own and is refused")
-                .arg(module)});
+    compilation.problems.push_back({RuleProblem::Level::Error,
+        files.size() == 1 ? files.front()->relativePath : QString(), 0, refused});
     return nullptr;
 }
 

@@ -45,28 +45,32 @@ bool Inspection::openSpool()
             m_download.metadata.sizeBytes, m_terms.maxSpoolBytes,
             m_terms.backend->settings().maxScanBytes, m_terms.budget});
     if (!spool) {
-        decideNotScanned(Reason::Unreadable, spool.error().message);
+        loseBytes(spool.error());
         return false;
     }
     m_spool = std::move(*spool);
     return true;
 }
 
+//! The spool refuses. What was decided stays decided; what was kept will never be complete.
+void Inspection::loseBytes(const SpoolError &error)
+{
+    m_hasLostBytes = true;
+    if (m_state == State::Decided)
+        qCWarning(logTap).noquote() << "cannot keep the rest of a download:" << error.message;
+    else
+        decideNotScanned(Reason::Unreadable, error.message);
+}
+
 bool Inspection::write(QByteArrayView bytes)
 {
     Q_ASSERT(thread() == QThread::currentThread());
-    const bool isWanted = !m_complete
+    const bool isWanted = !m_complete && !m_hasLostBytes
         && (m_state == State::Receiving || m_outcome->disposition == Disposition::Release);
     if (!isWanted || !openSpool())
         return false;
     if (const auto appended = m_spool->append({bytes.data(), size_t(bytes.size())}); !appended) {
-        if (m_state == State::Decided) { // released unscanned, but what is kept has a hole now
-            qCWarning(logTap).noquote()
-                << "cannot keep the rest of a download:" << appended.error().message;
-            m_complete = true;
-            return false;
-        }
-        decideNotScanned(Reason::Unreadable, appended.error().message);
+        loseBytes(appended.error());
         return false;
     }
     if (m_state == State::Receiving)
@@ -95,13 +99,13 @@ void Inspection::scanArrived()
 void Inspection::finish()
 {
     Q_ASSERT(thread() == QThread::currentThread());
-    if (m_complete || (m_state == State::Decided && !m_spool))
+    if (m_complete || m_hasLostBytes || (m_state == State::Decided && !m_spool))
         return;
     m_finishedAt = Clock::now();
     if (!openSpool())
         return;
     if (const auto sealed = m_spool->seal(); !sealed) {
-        decideNotScanned(Reason::Unreadable, sealed.error().message);
+        loseBytes(sealed.error());
         return;
     }
     m_complete = true;

@@ -63,7 +63,8 @@ public:
     const std::optional<Outcome> &outcome() const { return m_outcome; }
     //! Bytes that have arrived.
     qint64 sizeBytes() const;
-    //! True after finish(): no byte will be added.
+    //! True after finish(): all bytes are kept, none will be added. Stays false if the bytes could
+    //! not be kept.
     bool isComplete() const { return m_complete; }
 
     //! The next bytes. False if they are not wanted (any more): decided to block, finished, or no
@@ -97,6 +98,7 @@ private:
     void conclude(Reason reason);
 
     bool openSpool();
+    void loseBytes(const SpoolError &error);
     bool submit(std::shared_ptr<const Content> content);
     void scanArrived();
     void scanComplete(const std::shared_ptr<const Content> &content);
@@ -111,6 +113,7 @@ private:
     const Mailbox m_mailbox;
     State m_state = State::Receiving;
     bool m_complete = false;
+    bool m_hasLostBytes = false; // what is kept has a hole, or no end
     bool m_announced = false;
     std::unique_ptr<Spool> m_spool;
     QByteArray m_taken;

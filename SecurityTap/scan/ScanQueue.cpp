@@ -40,6 +40,24 @@ Clock::time_point firstOrder(const ScanRequest &request, qint64 bytes)
 
 } // namespace
 
+//! Whom a change concerns is woken when the lock is free again: a thread that is woken while it is
+//! held runs into it, and costs both sides another round through the kernel.
+struct ScanQueue::Alarm {
+    explicit Alarm(ScanQueue &owner) : queue(owner) { }
+    ~Alarm()
+    {
+        if (ready)
+            queue.m_readyChanged.notify_one();
+        if (deadline)
+            queue.m_deadlinesChanged.notify_all();
+    }
+    Q_DISABLE_COPY_MOVE(Alarm)
+
+    ScanQueue &queue;
+    bool ready = false;
+    bool deadline = false;
+};
+
 ScanQueue::ScanQueue(Bounds bounds) : m_bounds(bounds) { }
 
 ScanQueue::~ScanQueue() = default;
@@ -50,6 +68,7 @@ std::optional<Reason> ScanQueue::submit(std::shared_ptr<ScanRequest> request, De
     const quint64 id = request->id();
     const qint64 bytes = accountedBytes(request->subject().sizeBytes);
 
+    Alarm alarm(*this);
     const std::lock_guard lock(m_mutex);
     Q_ASSERT(!m_entries.contains(id));
     if (!m_open)
@@ -66,8 +85,8 @@ std::optional<Reason> ScanQueue::submit(std::shared_ptr<ScanRequest> request, De
     entry.bytes = bytes;
     m_depths.bytes += bytes;
     m_depths.peakWaiting = std::max(m_depths.peakWaiting, ++m_depths.waiting);
-    setDeadline(entry, deadline);
-    makeReady(entry, firstOrder(*entry.request, bytes));
+    setDeadline(entry, deadline, alarm);
+    makeReady(entry, firstOrder(*entry.request, bytes), alarm);
     return std::nullopt;
 }
 
@@ -97,39 +116,43 @@ std::shared_ptr<ScanRequest> ScanQueue::take(milliseconds patience)
 
 void ScanQueue::resume(quint64 id)
 {
+    Alarm alarm(*this);
     const std::lock_guard lock(m_mutex);
     const auto it = m_entries.find(id);
     if (it != m_entries.end() && it->second.state == State::Running)
-        makeReadyAgain(it->second);
+        makeReadyAgain(it->second, alarm);
 }
 
 void ScanQueue::starve(quint64 id)
 {
+    Alarm alarm(*this);
     const std::lock_guard lock(m_mutex);
     const auto it = m_entries.find(id);
     if (it == m_entries.end() || it->second.state != State::Running)
         return;
     // What arrived during the slice may have come after the task looked for it.
     if (it->second.wakeAfterSlice)
-        makeReadyAgain(it->second);
+        makeReadyAgain(it->second, alarm);
     else
         it->second.state = State::Starved;
 }
 
 void ScanQueue::wake(quint64 id)
 {
+    Alarm alarm(*this);
     const std::lock_guard lock(m_mutex);
     const auto it = m_entries.find(id);
     if (it == m_entries.end())
         return;
     if (it->second.state == State::Starved)
-        makeReadyAgain(it->second);
+        makeReadyAgain(it->second, alarm);
     else if (it->second.state == State::Running)
         it->second.wakeAfterSlice = true;
 }
 
 void ScanQueue::completeContent(quint64 id, qint64 sizeBytes, Deadline deadline)
 {
+    Alarm alarm(*this);
     const std::lock_guard lock(m_mutex);
     const auto it = m_entries.find(id);
     if (it == m_entries.end())
@@ -138,12 +161,12 @@ void ScanQueue::completeContent(quint64 id, qint64 sizeBytes, Deadline deadline)
     const qint64 bytes = accountedBytes(sizeBytes);
     m_depths.bytes += bytes - entry.bytes;
     entry.bytes = bytes;
-    setDeadline(entry, deadline);
+    setDeadline(entry, deadline, alarm);
 
     if (entry.state == State::Running) {
         entry.wakeAfterSlice = true;
     } else if (entry.state == State::Starved) {
-        makeReadyAgain(entry);
+        makeReadyAgain(entry, alarm);
     } else if (!entry.isStarted) {
         // It was put into the order by its announced size; it keeps its place among equals.
         m_ready.erase(entry.key);
@@ -169,17 +192,15 @@ std::vector<std::shared_ptr<ScanRequest>> ScanQueue::takeExpired()
         while (!m_deadlines.empty() && m_deadlines.begin()->first <= now)
             expired.push_back(takeOut(m_entries.find(m_deadlines.begin()->second)));
         if (!expired.empty())
-            return expired;
-        if (m_deadlines.empty()) {
-            m_deadlinesChanged.wait(lock);
-        } else {
-            // A copy: wait_until() looks at its argument once more after the wait, when the
-            // request, and its deadline with it, may have gone.
-            const Deadline until =
-                std::min<Deadline>(m_deadlines.begin()->first, now + longestWait);
-            m_deadlinesChanged.wait_until(lock, until);
-        }
+            break;
+        // Who makes an earlier deadline wakes us. One that goes meanwhile is slept out: to look in
+        // vain once in a while is cheaper than to be woken for every request.
+        const Deadline next = m_deadlines.empty() ? noDeadline : m_deadlines.begin()->first;
+        const Deadline until = std::min<Deadline>(next, now + longestWait);
+        m_watchedUntil = until;
+        m_deadlinesChanged.wait_until(lock, until); // by a copy: it looks at it after the wait
     }
+    m_watchedUntil = noDeadline;
     return expired;
 }
 
@@ -218,30 +239,29 @@ void ScanQueue::reopen()
     m_open = true;
 }
 
-void ScanQueue::makeReady(Entry &entry, Clock::time_point order)
+void ScanQueue::makeReady(Entry &entry, Clock::time_point order, Alarm &alarm)
 {
     entry.state = State::Waiting;
     entry.key.order = order;
     entry.key.sequence = m_nextSequence++;
     m_ready.insert(entry.key);
-    m_readyChanged.notify_one();
+    alarm.ready = true;
 }
 
-void ScanQueue::makeReadyAgain(Entry &entry)
+void ScanQueue::makeReadyAgain(Entry &entry, Alarm &alarm)
 {
-    makeReady(entry, Clock::now() + std::min(handicap(entry.bytes), maxHandicapUnderWay));
+    makeReady(entry, Clock::now() + std::min(handicap(entry.bytes), maxHandicapUnderWay), alarm);
 }
 
-void ScanQueue::setDeadline(Entry &entry, Deadline deadline)
+void ScanQueue::setDeadline(Entry &entry, Deadline deadline, Alarm &alarm)
 {
     if (entry.deadline != noDeadline)
         m_deadlines.erase({entry.deadline, entry.key.id});
     entry.deadline = deadline;
     if (deadline == noDeadline)
         return;
-    const auto it = m_deadlines.emplace(deadline, entry.key.id).first;
-    if (it == m_deadlines.begin())
-        m_deadlinesChanged.notify_all();
+    m_deadlines.emplace(deadline, entry.key.id);
+    alarm.deadline = deadline < m_watchedUntil;
 }
 
 std::shared_ptr<ScanRequest> ScanQueue::takeOut(std::unordered_map<quint64, Entry>::iterator it)

@@ -103,9 +103,11 @@ private:
         bool wakeAfterSlice = false;
     };
 
-    void makeReady(Entry &entry, Clock::time_point order);
-    void makeReadyAgain(Entry &entry);
-    void setDeadline(Entry &entry, Deadline deadline);
+    struct Alarm;
+
+    void makeReady(Entry &entry, Clock::time_point order, Alarm &alarm);
+    void makeReadyAgain(Entry &entry, Alarm &alarm);
+    void setDeadline(Entry &entry, Deadline deadline, Alarm &alarm);
     std::shared_ptr<ScanRequest> takeOut(std::unordered_map<quint64, Entry>::iterator it);
 
     const Bounds m_bounds;
@@ -115,6 +117,7 @@ private:
     std::unordered_map<quint64, Entry> m_entries;
     std::set<Key> m_ready;
     std::set<std::pair<Deadline, quint64>> m_deadlines;
+    Deadline m_watchedUntil = noDeadline; // when takeExpired() looks without being woken
     Depths m_depths;
     quint64 m_nextSequence = 0;
     quint64 m_shutDowns = 0; // so that a waiter notices one that was followed by reopen() at once

@@ -6,6 +6,7 @@
 #include <QFile>
 #include <QRandomGenerator>
 #include <QTemporaryDir>
+#include <QtEndian>
 
 #include <functional>
 #include <memory>
@@ -47,13 +48,21 @@ private:
     QTemporaryDir m_directory;
 };
 
-//! Finds the marker "THREAT-MARK". Takes about a second, in one evaluation, which libyara cannot
-//! interrupt, on contents that begin with "HANG".
+//! Finds the marker "THREAT-MARK", and takes its time over a hang().
 inline QByteArray markerRules()
 {
     return "rule marked { strings: $a = \"THREAT-MARK\" condition: $a }\n"
            "rule hang { condition: uint32be(0) == 0x48414E47 and\n"
-           "    for all i in (1..6000000) : (uint8(i % 4) >= 0) and false }\n";
+           "    for all i in (1..uint32be(4)) : (uint8(i % 4) >= 0) and false }\n";
+}
+
+//! A clean content over whose evaluation, which libyara cannot interrupt, the rules above take
+//! \p steps steps: fewer than a hundred million in a second on every machine.
+inline QByteArray hang(quint32 steps = 12'000'000)
+{
+    QByteArray bytes("HANG....");
+    qToBigEndian(steps, bytes.data() + 4);
+    return bytes;
 }
 
 //! \p size bytes without a pattern, the same for the same \p seed.
