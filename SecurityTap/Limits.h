@@ -29,6 +29,8 @@ inline constexpr std::chrono::seconds maxScanTimeout{60};
 inline constexpr qint64 scanWindowBytes = mib;
 inline constexpr qint64 scanOverlapBytes =
     9 * kib; //!< libyara's matches reach 4096 bytes to each side
+inline constexpr qint64 maxScanOverlapBytes =
+    256 * kib; //!< for strings with jumps; else as a whole
 inline constexpr int maxFindings = 256;
 inline constexpr int maxStringsPerFinding = 64;
 inline constexpr int maxMetaPerFinding = 64;

@@ -3,6 +3,7 @@
 
 #include <QFile>
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -20,8 +21,6 @@ constexpr milliseconds collectPatience{100};
 //! A scan is not to give way to another: with files, only the sum of them counts.
 constexpr std::chrono::hours wholeScan{24};
 constexpr milliseconds stopPatience{200};
-//! One for each worker that may get stuck and be replaced, and two more.
-constexpr int maxTurns = Limits::maxReplacementWorkers + 2;
 
 LocalBackend::Settings backendSettings(const FileScanner::Settings &settings)
 {
@@ -46,12 +45,22 @@ LocalBackend::Settings backendSettings(const FileScanner::Settings &settings)
     return backend;
 }
 
+//! Each file on its way may hold its directory open: more than the usual 1024 descriptors with many
+//! jobs. Nothing here uses select(), for which that limit is kept low.
+void raiseDescriptorLimit()
+{
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 } // namespace
 
-//! One file's turn on the workers.
+//! One file on its way through the workers.
 struct FileScanner::Job {
     FilePlace place;
-    int turn = 1;
     quint64 request = 0;
     // Written by the worker, which may be stuck when somebody else answers.
     std::atomic<Clock::duration::rep> startedAt{0};
@@ -96,6 +105,7 @@ FileScanner::FileScanner(std::shared_ptr<const RuleSet> ruleSet, const Settings 
           std::make_shared<YaraEngine>(std::move(ruleSet)), backendSettings(settings)))
     , m_line(std::make_shared<Line>())
 {
+    raiseDescriptorLimit();
     m_line->backend = m_backend.get();
     m_backend->start();
 }
@@ -109,14 +119,8 @@ FileScanner::~FileScanner()
 void FileScanner::submit(FilePlace place)
 {
     ++m_inFlight;
-    submit(std::move(place), 1);
-}
-
-void FileScanner::submit(FilePlace place, int turn)
-{
     auto job = std::make_shared<Job>();
     job->place = std::move(place);
-    job->turn = turn;
 
     const QByteArray &path = job->place.path;
     ScanSubject subject;
@@ -176,11 +180,16 @@ std::vector<FileVerdict> FileScanner::collect()
         Job &job = *one.job;
         const Clock::time_point startedAt{Clock::duration(job.startedAt.load())};
         const bool hasStarted = startedAt != Clock::time_point();
-        if (one.result.reason() == Reason::TimedOut && !hasStarted && job.turn < maxTurns) {
-            submit(job.place, job.turn + 1);
+        --m_inFlight;
+        // Without its time on a worker, it waited for workers that are busy, or stuck and going to
+        // be replaced.
+        const bool hadItsTime =
+            hasStarted && one.at - startedAt >= m_backend->settings().timeouts.least;
+        const bool hasWorkers = m_backend->telemetry().workers > 0;
+        if (one.result.reason() == Reason::TimedOut && !hadItsTime && hasWorkers) {
+            submit(job.place); // a copy: a worker may just be coming
             continue;
         }
-        --m_inFlight;
         const qint64 size = job.sizeBytes;
         verdicts.push_back({job.place.path, size < 0 ? std::nullopt : std::optional(size),
             std::move(one.result),

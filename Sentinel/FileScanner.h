@@ -23,8 +23,8 @@ struct FileVerdict {
 //! \brief Scans files on the workers of a LocalBackend, a bounded number at a time.
 //!
 //! Only files that a worker is busy with are in memory: each is opened and read by the worker that
-//! scans it. Its timeout begins then; a file that waited until its deadline because a worker
-//! before it was stuck gets another turn, on the worker that took that one's place.
+//! scans it. Its timeout begins then: a file that has waited for a whole timeout before waits on,
+//! as long as there is a worker that may come to it.
 //!
 //! Owner:  its command.
 //! Thread: owner.
@@ -65,7 +65,6 @@ private:
     struct Sink;
     struct Line;
 
-    void submit(FilePlace place, int turn);
     static ScanSubject::Loader loader(const std::shared_ptr<Job> &job,
         const std::shared_ptr<Line> &line, const std::shared_ptr<ReadBuffers> &buffers,
         qint64 maxBytes);

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/ReadBuffers.h"
 
+#include "SecurityTap/Limits.h"
+
 #include <sys/mman.h>
 
 namespace Sentinel {
+
+namespace {
+
+constexpr qint64 keptBytes = 128 * Limits::mib; // a multiple of every page size
+
+}
 
 ReadBuffers::ReadBuffers(qint64 capacity) : m_capacity(capacity) { }
 
@@ -35,6 +43,9 @@ uchar *ReadBuffers::lend()
 
 void ReadBuffers::takeBack(uchar *buffer)
 {
+    // What only the largest files reach is not kept.
+    if (m_capacity > keptBytes)
+        ::madvise(buffer + keptBytes, size_t(m_capacity - keptBytes), MADV_DONTNEED);
     const std::lock_guard lock(m_mutex);
     m_idle.push_back(buffer);
 }

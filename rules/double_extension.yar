@@ -3,10 +3,13 @@
 // Names that show one type of file and open as another. All but the last rule look at the name
 // alone, through the external variables; with an empty name none of them matches.
 
-// Windows drops dots and spaces at the end of a name.
+// Windows drops dots and spaces at the end of a name. The extension is that of the name as it will
+// be saved, where characters that nobody sees are gone.
 private rule Name_Of_A_Program
 {
     condition:
+        extension matches /^\.(exe|scr|com|pif|cpl|msi|jar|appimage|bat|cmd|ps1|vbs|vbe|jse?)$/ or
+        extension matches /^\.(wsf|wsh|hta|lnk|url|scf|msc|reg|desktop)$/ or
         filename matches /\.(exe|scr|com|pif|cpl|msi|jar|appimage)[ .]*$/i or
         filename matches /\.(bat|cmd|ps1|vbs|vbe|jse?|wsf|wsh|hta)[ .]*$/i or
         filename matches /\.(lnk|url|scf|msc|reg|desktop)[ .]*$/i
@@ -25,13 +28,13 @@ rule Double_Extension : name
         Name_Of_A_Program and
         (
             filename matches
-              /[^.]\.(pdf|docx?|docm|xls[xm]?|pptx?)([ \t_]|\xC2\xA0|\xE3\x80\x80)*\.\w+[ .]*$/i
+              /[^.]\.(pdf|docx?|docm|xls[xm]?|pptx?)([ \t_]|\xC2\xA0|\xE3\x80\x80)*\.[^.]+[ .]*$/i
             or filename matches
-              /[^.]\.(rtf|od[pst]|csv|txt|eml|msg|epub)([ \t_]|\xC2\xA0|\xE3\x80\x80)*\.\w+[ .]*$/i
+              /[^.]\.(rtf|od[pst]|csv|txt|eml|msg|epub)([ \t_]|\xC2\xA0|\xE3\x80\x80)*\.[^.]+[ .]*$/i
             or filename matches
-              /[^.]\.(jpe?g|png|gif|bmp|tiff?|webp|heic)([ \t_]|\xC2\xA0|\xE3\x80\x80)*\.\w+[ .]*$/i
+              /[^.]\.(jpe?g|png|gif|bmp|tiff?|webp|heic)([ \t_]|\xC2\xA0|\xE3\x80\x80)*\.[^.]+[ .]*$/i
             or filename matches
-              /[^.]\.(mp3|mp4|avi|mkv|mov|wav)([ \t_]|\xC2\xA0|\xE3\x80\x80)*\.\w+[ .]*$/i
+              /[^.]\.(mp3|mp4|avi|mkv|mov|wav)([ \t_]|\xC2\xA0|\xE3\x80\x80)*\.[^.]+[ .]*$/i
         )
 }
 
@@ -44,7 +47,7 @@ rule Extension_Behind_Spaces : name
 
     condition:
         Name_Of_A_Program and
-        filename matches /([ \t_]|\xC2\xA0|\xE3\x80\x80){8}\.\w+[ .]*$/i
+        filename matches /([ \t_]|\xC2\xA0|\xE3\x80\x80){8}\.[^.]+[ .]*$/i
 }
 
 rule Right_To_Left_Override_In_Name : name

@@ -115,6 +115,8 @@ private Q_SLOTS:
     void release_anySpool_appearsWithAllItsBytes_data();
     void release_anySpool_appearsWithAllItsBytes();
     void release_diskOfTheSameFileSystem_isLinkedNotCopied();
+    void release_stillBeingScanned_isAFileOfItsOwn();
+    void release_changedSince_isNotReadAgain();
     void release_twice_makesTwoFiles();
     void release_umask_isHonoured_data();
     void release_umask_isHonoured();
@@ -248,6 +250,33 @@ void tst_FileRelease::release_diskOfTheSameFileSystem_isLinkedNotCopied()
     QCOMPARE(statusOf(*released).st_ino, statusOf(*spool).st_ino);
     // Started while we still hold it: no descriptor that can write is left (ETXTBSY).
     QCOMPARE(::fcntl(spool->descriptor(), F_GETFL) & O_ACCMODE, O_RDONLY);
+}
+
+void tst_FileRelease::release_stillBeingScanned_isAFileOfItsOwn()
+{
+    const auto spool = makeSpool(u"disk"_s, pattern(100));
+    const auto scanned = spool->content(); // as a worker holds it that nobody waits for
+    const auto released = release(*spool, ExistingFile::Keep, Lack::Nothing);
+    QVERIFY(released);
+    QVERIFY(statusOf(*released).st_ino != statusOf(*spool).st_ino);
+    QCOMPARE(::truncate(QFile::encodeName(*released), 0), 0);
+    QCOMPARE(QByteArray(reinterpret_cast<const char *>(scanned->bytes()), 100), pattern(100));
+}
+
+void tst_FileRelease::release_changedSince_isNotReadAgain()
+{
+    const auto spool = makeSpool(u"disk"_s, pattern(100));
+    const auto released = release(*spool, ExistingFile::Keep, Lack::Nothing);
+    QVERIFY(released);
+    char byte = 0;
+    QVERIFY(spool->read(&byte, 1, 0));
+    QFile file(*released);
+    QVERIFY(file.open(QIODevice::WriteOnly));
+    QVERIFY(file.write("other bytes") > 0);
+    file.close();
+    QVERIFY(!spool->read(&byte, 1, 0));
+    QVERIFY(!releaseInto(*spool, m_directory->path(), u"again"_s, ExistingFile::Keep));
+    QVERIFY(!QFile::exists(m_directory->filePath(u"again"_s)));
 }
 
 void tst_FileRelease::release_twice_makesTwoFiles()

@@ -41,6 +41,8 @@ private Q_SLOTS:
     void deletedInEachState_isSilent_data();
     void deletedInEachState_isSilent();
     void deletedInSlot_isFine();
+    void deletedByAnothersSlot_whileTheTapEnds_isFine();
+    void announcedSize_keepsNobodyOut();
     void release_beforeDecision_isRefused();
     void release_hostileName_staysInside();
     void contextDies_callbackNeverRuns();
@@ -51,6 +53,7 @@ private Q_SLOTS:
     void sameContentUnderAnotherName_isScannedAgain();
     void reload_newRulesAreUsed();
     void reload_badRules_oldOnesStay();
+    void reload_twice_endsWithTheLaterRules();
     void reload_underLoad_noVerdictOfAMixedSet();
     void badRules_createSaysWhere();
 
@@ -422,6 +425,33 @@ void InspectionTest::deletedInSlot_isFine()
     QTRY_COMPARE(decisions, 50);
 }
 
+void InspectionTest::deletedByAnothersSlot_whileTheTapEnds_isFine()
+{
+    auto tap = make();
+    Inspection *first = tap->inspect({});
+    QPointer<Inspection> second = tap->inspect({});
+    int decisions = 0;
+    connect(first, &Inspection::decided, this, [&] {
+        ++decisions;
+        delete second;
+    });
+    tap.reset();
+    QCOMPARE(decisions, 1);
+    QVERIFY(!second);
+}
+
+void InspectionTest::announcedSize_keepsNobodyOut()
+{
+    const auto tap = make();
+    Download large;
+    large.metadata.sizeBytes = 3 * Limits::gib;
+    Inspection *stalled = tap->inspect(large);
+    QVERIFY(stalled->write(noise(1'200'000)));
+    const Outcome other = tap->inspectDownload({}, "THREAT-MARK");
+    QCOMPARE(other.result.verdict(), Verdict::Malicious);
+    QCOMPARE(stalled->state(), Inspection::State::Receiving);
+}
+
 void InspectionTest::release_beforeDecision_isRefused()
 {
     const auto tap = make();
@@ -586,6 +616,26 @@ void InspectionTest::reload_badRules_oldOnesStay()
     QCOMPARE(problems.front().file, QStringLiteral("test.yar"));
     QCOMPARE(
         (*tap)->inspectDownload({}, "bytes").result.findings().front().rule, QStringLiteral("old"));
+}
+
+void InspectionTest::reload_twice_endsWithTheLaterRules()
+{
+    const RuleDirectory rules("rule old { condition: false }");
+    const auto tap = SecurityTap::create(rules.settings());
+    QVERIFY(tap);
+    QSignalSpy reloaded(tap->get(), &SecurityTap::rulesReloaded);
+    // The first compilation takes longer than the one after it.
+    QByteArray many;
+    for (int i = 0; i < 2000; ++i)
+        many += "rule r" + QByteArray::number(i) + " { condition: false }\n";
+    rules.write(many);
+    (*tap)->reloadRules();
+    rules.write("rule newest { condition: true }");
+    (*tap)->reloadRules();
+    (*tap)->reloadRules();
+    QTRY_COMPARE(reloaded.size(), 2);
+    QCOMPARE((*tap)->ruleSet()->ruleCount(), 1);
+    QCOMPARE((*tap)->inspectDownload({}, "x").result.verdict(), Verdict::Malicious);
 }
 
 void InspectionTest::reload_underLoad_noVerdictOfAMixedSet()

@@ -3,6 +3,7 @@
 
 #include <QCoreApplication>
 #include <QEventLoop>
+#include <QMetaMethod>
 #include <QTest>
 #include <QThread>
 
@@ -80,6 +81,7 @@ private Q_SLOTS:
     void letter_throws_nextOneRuns();
     void letter_runsAnEventLoop_laterLettersRunInItInOrder();
     void box_copiesGone_lettersStillArrive();
+    void box_copiesGone_leavesNoConnection();
     void target_diesWhileOthersPost_neverCrashes();
 };
 
@@ -343,6 +345,22 @@ void tst_Mailbox::box_copiesGone_lettersStillArrive()
     bool ran = false;
     Mailbox(&target).post([&] { ran = true; });
     QTRY_VERIFY(ran);
+}
+
+void tst_Mailbox::box_copiesGone_leavesNoConnection()
+{
+    struct Target final : QObject {
+        bool isWatched() const
+        {
+            return isSignalConnected(QMetaMethod::fromSignal(&QObject::destroyed));
+        }
+    } target;
+    {
+        const Mailbox box(&target);
+        const Mailbox copy = box; // NOLINT(performance-unnecessary-copy-initialization)
+        QVERIFY(target.isWatched());
+    }
+    QVERIFY(!target.isWatched());
 }
 
 void tst_Mailbox::target_diesWhileOthersPost_neverCrashes()

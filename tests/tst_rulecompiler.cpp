@@ -29,6 +29,9 @@ private Q_SLOTS:
     void include_outside_isRefused_data();
     void include_outside_isRefused();
     void include_ofItself_isAnError();
+    void include_withNul_isAnError();
+    void notTaken_isSaid_data();
+    void notTaken_isSaid();
     void forbiddenModule_isRefused_data();
     void forbiddenModule_isRefused();
     void endlessCondition_isRefusedInTime();
@@ -218,6 +221,43 @@ void RuleCompilerTest::include_ofItself_isAnError()
 {
     write(QStringLiteral("rules/a.yar"), "include \"a.yar\"");
     QVERIFY(!compile());
+}
+
+void RuleCompilerTest::include_withNul_isAnError()
+{
+    // libyara would read up to the NUL, and the rule behind it would be missing.
+    write(QStringLiteral("rules/part.inc"),
+        QByteArray("rule before { condition: true }\n\0rule behind { condition: true }", 62));
+    write(QStringLiteral("rules/a.yar"), "include \"part.inc\"");
+    const auto compiled = compile();
+    QVERIFY(!compiled);
+    QVERIFY2(errors(compiled).contains(QStringLiteral("NUL")), qPrintable(errors(compiled)));
+}
+
+void RuleCompilerTest::notTaken_isSaid_data()
+{
+    QTest::addColumn<QString>("name");
+    QTest::newRow("link to a directory") << QStringLiteral("linked");
+    QTest::newRow("dangling link") << QStringLiteral("gone.yar");
+    QTest::newRow("FIFO") << QStringLiteral("fifo.yar");
+}
+
+void RuleCompilerTest::notTaken_isSaid()
+{
+    QFETCH(const QString, name);
+    write(QStringLiteral("rules/a.yar"), "rule fine { condition: true }");
+    const QString path = m_directory->filePath(QStringLiteral("rules/") + name);
+    if (name == QStringLiteral("linked"))
+        QVERIFY(QFile::link(m_directory->filePath(QStringLiteral("rules/sub")), path));
+    else if (name == QStringLiteral("gone.yar"))
+        QVERIFY(QFile::link(QStringLiteral("nowhere"), path));
+    else
+        QCOMPARE(::mkfifo(QFile::encodeName(path), 0600), 0);
+    QVERIFY(!compile());
+    const auto skipped = compile({.badFiles = BadRuleFiles::Skip});
+    QVERIFY(skipped);
+    QCOMPARE(skipped->problems.size(), 1u);
+    QVERIFY(describe(skipped->problems.front()).startsWith(name));
 }
 
 void RuleCompilerTest::forbiddenModule_isRefused_data()

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include "SecurityTap/engine/YaraEngine.h"
+#include "SecurityTap/engine/YaraLibrary.h"
 #include "support/RuleSamples.h"
 
 #include <QDir>
@@ -352,11 +354,12 @@ QStringList matchingRules(
         return {u"(no scanner)"_s};
     const std::unique_ptr<YR_SCANNER, decltype(&yr_scanner_destroy)> scanner(
         created, &yr_scanner_destroy);
-    const QByteArray name = filename.toUtf8();
-    const qsizetype dot = name.lastIndexOf('.');
-    const QByteArray extension = dot < 0 ? QByteArray() : name.mid(dot).toLower();
-    yr_scanner_define_string_variable(scanner.get(), "filename", name.constData());
-    yr_scanner_define_string_variable(scanner.get(), "extension", extension.constData());
+    ScanSubject subject;
+    subject.metadata.filename = filename;
+    const QByteArrayList values = YaraEngine::externals(subject, *Content::fromByteArray(content));
+    for (std::size_t i = 0; i < externalVariables.size(); ++i)
+        yr_scanner_define_string_variable(
+            scanner.get(), externalVariables[i], values.at(static_cast<qsizetype>(i)).constData());
     yr_scanner_set_flags(scanner.get(), SCAN_FLAGS_NO_TRYCATCH | SCAN_FLAGS_REPORT_RULES_MATCHING);
     QStringList names;
     yr_scanner_set_callback(scanner.get(), collectMatch, &names);

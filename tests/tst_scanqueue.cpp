@@ -116,6 +116,7 @@ private Q_SLOTS:
     void submit_overByteBound_isQueueFull();
     void submit_hostileSizes_countSanely();
     void submit_largerThanBound_isAcceptedByEmptyQueueOnly();
+    void submit_announcedSize_takesNoRoom();
     void submit_refusedRequest_isDestroyedOutsideTheLock();
     void depths_lifeOfARequest_areFollowed();
 
@@ -149,6 +150,7 @@ private Q_SLOTS:
     void takeExpired_anyStage_takesOut();
     void takeExpired_several_givesOnlyTheOverdue();
     void takeExpired_earlierDeadlineArrives_isWoken();
+    void takeExpired_contentStillArrives_onlyItsSliceHasADeadline();
     void takeExpired_nothingToWatchFor_sleeps_data();
     void takeExpired_nothingToWatchFor_sleeps();
     void completeContent_starved_wakesAndSetsDeadline();
@@ -240,6 +242,28 @@ void TestScanQueue::submit_largerThanBound_isAcceptedByEmptyQueueOnly()
     QVERIFY(queue.remove(huge));
     QVERIFY(submitNew(queue, 1));
     QCOMPARE(queue.submit(makeRequest(1'000)), std::optional(Reason::QueueFull));
+}
+
+void TestScanQueue::submit_announcedSize_takesNoRoom()
+{
+    ScanQueue queue({.maxBytes = 1000});
+    const auto content = std::make_shared<Content>(nullptr, nullptr);
+    content->grow(100);
+    ScanSubject subject;
+    subject.content = content;
+    subject.sizeBytes = 3 * Limits::gib;
+    auto request = std::make_shared<ScanRequest>(subject, ScanRequest::Answer());
+    const quint64 growing = request->id();
+    QVERIFY(!queue.submit(std::move(request)));
+    QCOMPARE(queue.depths().bytes, 100);
+    QVERIFY(submitNew(queue, 500));
+    QCOMPARE(queue.depths().bytes, 600);
+
+    queue.growContent(growing, 450);
+    QCOMPARE(queue.depths().bytes, 950);
+    QVERIFY(!submitNew(queue, 100));
+    QVERIFY(queue.remove(growing));
+    QCOMPARE(queue.depths().bytes, 500);
 }
 
 void TestScanQueue::submit_refusedRequest_isDestroyedOutsideTheLock()
@@ -625,6 +649,27 @@ void TestScanQueue::takeExpired_earlierDeadlineArrives_isWoken()
     const quint64 id = submitNew(queue, 1, Clock::now() + 5ms);
     QTRY_VERIFY(watch.hasReturned());
     QCOMPARE(expired.load(), id);
+}
+
+void TestScanQueue::takeExpired_contentStillArrives_onlyItsSliceHasADeadline()
+{
+    ScanQueue queue({.longestSlice = 5ms});
+    const quint64 inTime = submitNew(queue, 1);
+    const quint64 late = submitNew(queue, 2);
+    QCOMPARE(takeId(queue), inTime);
+    queue.starve(inTime);
+    QCOMPARE(takeId(queue), late);
+    const std::vector<RequestPtr> expired = queue.takeExpired();
+    QCOMPARE(expired.size(), size_t(1));
+    QCOMPARE(expired.front()->id(), late);
+
+    // The deadline of the request itself takes the place of its slice's.
+    queue.wake(inTime);
+    QCOMPARE(takeId(queue), inTime);
+    queue.completeContent(inTime, 1, Clock::now() + 1h);
+    queue.resume(inTime);
+    QVERIFY(submitNew(queue, 1, Clock::now() + 10ms));
+    QVERIFY(queue.takeExpired().front()->id() != inTime);
 }
 
 void TestScanQueue::takeExpired_nothingToWatchFor_sleeps_data()

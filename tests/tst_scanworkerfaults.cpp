@@ -5,6 +5,7 @@
 #include <QTest>
 
 #include <atomic>
+#include <stdexcept>
 #include <thread>
 
 using namespace Sentinel;
@@ -99,7 +100,10 @@ private Q_SLOTS:
     void hang_deadlinePasses_workerIsReplacedAndComesBack();
     void hang_nothingElseWaits_workerGoesOnAfterwards();
     void hang_cancelled_workerIsReplaced();
+    void hang_contentStillArrives_workerIsReplaced();
     void hang_moreThanCanBeReplaced_allAreAnswered();
+    void suspectedThreat_scanDoesNotEndWell_isTheAnswer_data();
+    void suspectedThreat_scanDoesNotEndWell_isTheAnswer();
 
     void crash_anywhere_isAnsweredAndReplaced_data();
     void crash_anywhere_isAnsweredAndReplaced();
@@ -210,6 +214,71 @@ void TestScanWorkerFaults::hang_cancelled_workerIsReplaced()
     gate.open();
     QTRY_COMPARE(bench.pool.counts().lost, 0);
     QCOMPARE(bench.pool.counts().workers, 1);
+}
+
+void TestScanWorkerFaults::hang_contentStillArrives_workerIsReplaced()
+{
+    ScanQueue::Bounds bounds;
+    bounds.longestSlice = 20ms;
+    PoolBench bench({.maxWorkers = 1}, bounds);
+    const Gate gate;
+    const OpenAtEnd opened(gate);
+    bench.pool.start();
+    QVERIFY(bench.occupyWorker(QStringLiteral("endless"), gate)); // no deadline
+    QVERIFY(bench.submit(QStringLiteral("next")));
+    QVERIFY(bench.answers.waitFor(2));
+    QCOMPARE(
+        bench.answers.names(), (QStringList{QStringLiteral("endless"), QStringLiteral("next")}));
+    QCOMPARE(bench.answers.lines().front().result.reason(), Reason::TimedOut);
+    QCOMPARE(bench.pool.counts().lost, 1);
+}
+
+void TestScanWorkerFaults::suspectedThreat_scanDoesNotEndWell_isTheAnswer_data()
+{
+    QTest::addColumn<QByteArray>("end");
+    for (const char *end : {"deadline", "stop", "crash", "abort", "failure"})
+        QTest::newRow(end) << QByteArray(end);
+}
+
+void TestScanWorkerFaults::suspectedThreat_scanDoesNotEndWell_isTheAnswer()
+{
+    QFETCH(const QByteArray, end);
+    Finding finding;
+    finding.rule = QStringLiteral("Found");
+    const ScanResult threat = ScanResult::judge({}, {finding}, {});
+    const ScanResult failure = ScanResult::notScanned(Reason::EngineError);
+    PoolBench bench({.maxWorkers = 1});
+    const Gate suspected;
+    const Gate gate;
+    const OpenAtEnd opened(gate);
+    bench.pool.start();
+    const quint64 id = bench.submitMaker(
+        QStringLiteral("scan"),
+        [=] {
+            const auto step = [=](const SliceBudget &budget) {
+                budget.suspect(threat);
+                suspected.open();
+                if (end == "crash")
+                    throw std::runtime_error("crashed");
+                if (end != "failure")
+                    gate.wait();
+                return PoolBench::Progress::Done;
+            };
+            return std::make_unique<ScriptedTask>(step, [=] { return failure; });
+        },
+        end == "deadline" ? Clock::now() + 20ms : noDeadline);
+    QVERIFY(suspected.wait());
+    if (end == "abort")
+        QCOMPARE(bench.pool.cancel(id, ScanResult::notScanned(Reason::Incomplete)), threat);
+    if (end == "stop") {
+        const std::jthread opener([&] {
+            bench.answers.waitFor(1);
+            gate.open();
+        });
+        bench.pool.stop();
+    }
+    QVERIFY(bench.answers.waitFor(1));
+    QCOMPARE(bench.answers.lines().front().result, threat);
 }
 
 void TestScanWorkerFaults::hang_moreThanCanBeReplaced_allAreAnswered()
@@ -553,7 +622,7 @@ void TestScanWorkerFaults::startStop_whileOthersSubmit_everyAcceptedOneIsAnswere
                         ++accepted;
                     else
                         std::this_thread::yield();
-                    bench.pool.wake(id);
+                    bench.pool.growContent(id, 1);
                     (void)bench.pool.counts();
                 }
             });

@@ -350,7 +350,7 @@ void TestScanWorkerPool::starved_wakeDuringSlice_goesOn()
             return Progress::Starved; // it looked before the wake came
         });
     QVERIFY(inSlice.wait());
-    bench.pool.wake(id);
+    bench.pool.growContent(id, 1);
     woken.open();
     QVERIFY(bench.answers.waitFor(1));
 }
@@ -366,12 +366,12 @@ void TestScanWorkerPool::starved_wokenWithoutAWorker_bringsOne()
     const quint64 second = bench.submit(QStringLiteral("b"), starvesOnce);
     QTRY_COMPARE(bench.queue->depths().waiting, 0);
     QTRY_COMPARE(bench.pool.counts().workers, 0);
-    bench.pool.wake(first);
+    bench.pool.growContent(first, 1);
     QVERIFY(bench.answers.waitFor(1));
     QTRY_COMPARE(bench.pool.counts().workers, 0);
     bench.pool.completeContent(second, 1, noDeadline);
     QVERIFY(bench.answers.waitFor(2));
-    bench.pool.wake(first); // answered: no effect
+    bench.pool.growContent(first, 1); // answered: no effect
     bench.pool.completeContent(second, 1, Clock::now());
     QCOMPARE(bench.answers.lines().size(), size_t(2));
 }
@@ -406,7 +406,7 @@ void TestScanWorkerPool::starved_manyStreams_allEnd()
         for (int piece = 0; piece < pieces; ++piece) {
             for (size_t i = from; i < streams; i += 2) {
                 ++arrived.at(i);
-                bench.pool.wake(ids.at(i));
+                bench.pool.growContent(ids.at(i), 1);
             }
         }
     };

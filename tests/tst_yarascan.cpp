@@ -2,6 +2,7 @@
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 #include "SecurityTap/engine/YaraEngine.h"
+#include "tests/support/ProcessFigures.h"
 #include "tests/support/RuleDirectory.h"
 
 #include <QDir>
@@ -10,6 +11,7 @@
 #include <QRandomGenerator>
 #include <QTemporaryDir>
 #include <QTest>
+#include <QtEndian>
 
 #include <csignal>
 #include <thread>
@@ -149,11 +151,16 @@ private Q_SLOTS:
     void windowEdges_streamed_findsWhatWholeFileFinds();
     void randomNeedles_streamed_findsWhatWholeFileFinds();
     void longLiteral_acrossEdges_isFound();
+    void chain_decoysAndCutTails_streamed_findsWhatWholeFileFinds_data();
+    void chain_decoysAndCutTails_streamed_findsWhatWholeFileFinds();
     void executableInside_doesNotGiveAnEntryPoint();
+    void entryPoint_headersBehindTheFirstWindow_isThatOfTheWholeFile();
     void abandonedScan_leavesScannerUsable();
     void reusedScanner_forgetsEntryPoint();
     void unconfirmedThreat_isToldBeforeTheConfirmation();
     void matchBomb_isLimitHitNotClean();
+    void longMatches_keepNoCopies();
+    void names_asRulesSeeThem_hideNothing();
     void signalHandlers_afterScans_areUntouched();
     void manyThreads_oneRuleSet_everyResultRight();
     void realFiles_streamed_findWhatWholeFileFinds();
@@ -360,6 +367,59 @@ void YaraScanTest::longLiteral_acrossEdges_isFound()
     }
 }
 
+void YaraScanTest::chain_decoysAndCutTails_streamed_findsWhatWholeFileFinds_data()
+{
+    QTest::addColumn<QByteArray>("jump");
+    QTest::addColumn<int>("gap");
+    QTest::newRow("short") << QByteArray("[300-900]") << 800;
+    QTest::newRow("long") << QByteArray("[1000-20000]") << 19'900;
+    QTest::newRow("longer than the overlap may be") << QByteArray("[1000-700000]") << 600'000;
+    QTest::newRow("unbounded") << QByteArray("[300-]") << 500'000;
+}
+
+void YaraScanTest::chain_decoysAndCutTails_streamed_findsWhatWholeFileFinds()
+{
+    QFETCH(const QByteArray, jump);
+    QFETCH(const int, gap);
+    const auto rules = rulesFrom("rule r { strings: $a = { 6E 65 65 64 6C 65 " + jump
+        + " 65 6E 64 65 6E 64 } condition: $a } rule none { strings: $a = { 6E 65 65 64 6C 65 "
+        + jump + " 65 6E 64 65 6E 64 } condition: not $a }");
+    QVERIFY(rules);
+    // The tail lies across the first window's end; others after it make libyara forget the head.
+    for (const int distance : {-700, -400, -3, 0, 3}) {
+        for (const qint64 decoy : {2 * mib - 100, 2 * mib + 100, mib + 2 * gap}) {
+            QByteArray bytes(3 * mib + 17, '.');
+            bytes.replace(mib - 500, 600, words(600));
+            const qint64 tail = mib + distance;
+            bytes.replace(tail, 6, "endend");
+            bytes.replace(tail - gap - 6, 6, "needle");
+            bytes.replace(decoy, 6, "endend");
+            const ScanResult streamed = scanStreamed(rules, bytes, 300'000);
+            QCOMPARE(names(streamed), names(scanWhole(rules, bytes)));
+            QVERIFY(streamed.coverage().isComplete());
+        }
+    }
+}
+
+void YaraScanTest::entryPoint_headersBehindTheFirstWindow_isThatOfTheWholeFile()
+{
+    QFile executable(QStringLiteral("/bin/ls"));
+    if (!executable.open(QIODevice::ReadOnly))
+        QSKIP("no /bin/ls to read");
+    // The table of sections, where libyara looks for the entry point, at the end of a large file.
+    QByteArray elf = executable.readAll();
+    const auto sections = qFromLittleEndian<quint64>(elf.constData() + 0x28);
+    const QByteArray table = elf.sliced(qsizetype(sections));
+    elf.append(QByteArray(3 * mib, '\0'));
+    qToLittleEndian(quint64(elf.size()), elf.data() + 0x28);
+    elf.append(table);
+    const auto rules = rulesFrom("rule entry { condition: entrypoint > 0 }");
+    QVERIFY(rules->usesEntryPoint());
+    QVERIFY(!rulesFrom("rule plain { condition: filesize > 0 }")->usesEntryPoint());
+    QCOMPARE(names(scanWhole(rules, elf)).size(), 1);
+    QCOMPARE(names(scanStreamed(rules, elf, mib)).size(), 1);
+}
+
 void YaraScanTest::executableInside_doesNotGiveAnEntryPoint()
 {
     // A real executable that does not begin where the file does, but where a window might.
@@ -428,6 +488,35 @@ void YaraScanTest::matchBomb_isLimitHitNotClean()
     QCOMPARE(result.verdict(), Verdict::NotScanned);
     QCOMPARE(result.reason(), Reason::LimitHit);
     QVERIFY(!result.coverage().limitsHit.isEmpty());
+}
+
+void YaraScanTest::longMatches_keepNoCopies()
+{
+    // Half a million matches of 520 bytes: libyara would keep 512 of each.
+    const auto rules =
+        rulesFrom("rule r { strings: $a = \"" + words(520) + "\" condition: #a > 10 }");
+    const QByteArray bytes = words(mib / 2);
+    const Test::PeakMemory memory;
+    auto task = YaraEngine::begin(rules, {}, Content::fromByteArray(bytes));
+    QCOMPARE(task->step({}), ScanTask::Progress::Done);
+    QVERIFY2(memory.grownBytes() < 100 * mib,
+        qPrintable(QStringLiteral("%1 MiB").arg(memory.grownBytes() / mib)));
+}
+
+void YaraScanTest::names_asRulesSeeThem_hideNothing()
+{
+    ScanSubject subject;
+    const auto content = Content::fromByteArray("plain");
+    const auto seen = [&](const QString &name) {
+        subject.metadata.filename = name;
+        const QByteArrayList values = YaraEngine::externals(subject, *content);
+        return values.at(0) + " " + values.at(2);
+    };
+    QCOMPARE(seen(QStringLiteral("a.pdf")), QByteArray("a.pdf .pdf"));
+    QCOMPARE(seen(QStringLiteral("a.pdf") + QChar() + QStringLiteral(".EXE")),
+        QByteArray("a.pdf_.EXE .exe"));
+    QCOMPARE(seen(QStringLiteral("report.pdf.")), QByteArray("report.pdf. .pdf"));
+    QCOMPARE(seen(QString()), QByteArray(" "));
 }
 
 void YaraScanTest::signalHandlers_afterScans_areUntouched()

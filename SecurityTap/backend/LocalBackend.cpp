@@ -5,10 +5,21 @@
 
 namespace Sentinel {
 
+namespace {
+
+ScanQueue::Bounds queueBounds(const LocalBackend::Settings &settings)
+{
+    ScanQueue::Bounds bounds = settings.queue;
+    bounds.longestSlice = settings.timeouts.least;
+    return bounds;
+}
+
+} // namespace
+
 LocalBackend::LocalBackend(std::shared_ptr<YaraEngine> engine, Settings settings)
     : m_settings(settings)
     , m_engine(std::move(engine))
-    , m_queue(std::make_shared<ScanQueue>(settings.queue))
+    , m_queue(std::make_shared<ScanQueue>(queueBounds(settings)))
     , m_telemetry(std::make_shared<ScanTelemetry>())
     , m_cache(std::make_shared<VerdictCache>(settings.cache))
     // The task factory holds what it needs by itself: a worker that hangs may outlive us.
@@ -52,9 +63,9 @@ std::optional<Reason> LocalBackend::submit(std::shared_ptr<ScanRequest> request)
     return m_pool.submit(std::move(request), deadline);
 }
 
-void LocalBackend::wake(quint64 id)
+void LocalBackend::growContent(quint64 id, qint64 sizeBytes)
 {
-    m_pool.wake(id);
+    m_pool.growContent(id, sizeBytes);
 }
 
 void LocalBackend::completeContent(quint64 id, qint64 sizeBytes)
@@ -62,9 +73,9 @@ void LocalBackend::completeContent(quint64 id, qint64 sizeBytes)
     m_pool.completeContent(id, sizeBytes, Clock::now() + m_settings.timeouts.forSize(sizeBytes));
 }
 
-void LocalBackend::cancel(quint64 id, ScanResult result)
+ScanResult LocalBackend::cancel(quint64 id, ScanResult result)
 {
-    m_pool.cancel(id, std::move(result));
+    return m_pool.cancel(id, std::move(result));
 }
 
 void LocalBackend::countRefusal(const ScanResult &result)

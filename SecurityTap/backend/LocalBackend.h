@@ -38,12 +38,13 @@ public:
     //! Takes \p request on; it will be answered once. If it cannot be (too large, queue full), the
     //! reason, and no answer comes.
     [[nodiscard]] std::optional<Reason> submit(std::shared_ptr<ScanRequest> request);
-    //! More content of the request has arrived.
-    void wake(quint64 id);
+    //! More content of the request has arrived, \p sizeBytes by now.
+    void growContent(quint64 id, qint64 sizeBytes);
     //! The request's content is complete with \p sizeBytes: its timeout begins.
     void completeContent(quint64 id, qint64 sizeBytes);
-    //! Answers the request with \p result instead of a verdict, if it has no answer yet.
-    void cancel(quint64 id, ScanResult result);
+    //! Answers the request with \p result instead of a verdict, if it has no answer yet. Returns
+    //! the answer: \p result, or the threat that was suspected by then.
+    ScanResult cancel(quint64 id, ScanResult result);
 
     //! Counts an answer that was given without the queue (refused, too large).
     void countRefusal(const ScanResult &result);

@@ -216,9 +216,11 @@ Errno place(const Spool &spool, const Target &target)
     const mode_t mode = newFileMode();
     Errno error = EXDEV;
     struct stat status { };
-    // A second release gets a file of its own: a link would be a second name of the first one's.
-    if (!spool.isInMemory() && ::fstat(spool.descriptor(), &status) == 0 && status.st_nlink == 0
-        && ::fchmod(spool.descriptor(), mode) == 0)
+    // A second release gets a file of its own: a link would be a second name of the first one's. So
+    // does one that a scan still reads, which nobody waits for: its user may shorten the file, and
+    // who reads mapped bytes beyond the end of a file dies of it.
+    if (!spool.isInMemory() && !spool.isBeingRead() && ::fstat(spool.descriptor(), &status) == 0
+        && status.st_nlink == 0 && ::fchmod(spool.descriptor(), mode) == 0)
         error = target.link(spool.descriptor());
     if (isUnsupported(error))
         error = target.linkCopy(spool, mode);

@@ -286,6 +286,8 @@ std::expected<void, SpoolError> Spool::write(std::span<const char> bytes)
 
 std::expected<void, SpoolError> Spool::copyTo(int descriptor) const
 {
+    if (const auto unchanged = checkUnchanged(); !unchanged)
+        return unchanged;
     if (const int errorNumber = copyBytes(m_file.get(), descriptor, m_size); errorNumber != 0)
         return std::unexpected(error(errorNumber, QStringLiteral("Copying a download")));
     return {};
@@ -350,14 +352,34 @@ std::expected<void, SpoolError> Spool::seal()
         // Also lets a released program be started while we still hold it (no ETXTBSY).
         m_file = std::move(*readOnly);
     } // Without /proc it stays writable by us alone, which scans nothing worse.
+    struct stat status { };
+    if (::fstat(m_file.get(), &status) == 0)
+        m_sealedAt = status.st_mtim;
     m_sealed = true;
     if (m_size <= m_options.maxMappedBytes)
         m_content->complete();
     return {};
 }
 
+//! A spool that was linked into place is its user's file as well from then on.
+std::expected<void, SpoolError> Spool::checkUnchanged() const
+{
+    if (!m_sealed || m_inMemory)
+        return {};
+    struct stat status { };
+    if (::fstat(m_file.get(), &status) != 0)
+        return std::unexpected(error(errno, QStringLiteral("Reading a download")));
+    if (status.st_size == m_size && status.st_mtim.tv_sec == m_sealedAt.tv_sec
+        && status.st_mtim.tv_nsec == m_sealedAt.tv_nsec)
+        return {};
+    return std::unexpected(SpoolError{SpoolError::Code::Failed,
+        QStringLiteral("The download was saved, and its file has been changed since.")});
+}
+
 std::expected<qint64, SpoolError> Spool::read(char *target, qint64 size, qint64 offset) const
 {
+    if (const auto unchanged = checkUnchanged(); !unchanged)
+        return std::unexpected(unchanged.error());
     if (size < 0 || offset < 0)
         return std::unexpected(SpoolError{
             SpoolError::Code::Failed, QStringLiteral("A read before the start of a download.")});

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <time.h>
 
 namespace Sentinel {
 
@@ -58,7 +59,8 @@ public:
     //! Does nothing the second time.
     std::expected<void, SpoolError> seal();
 
-    //! Reads up to \p size bytes from \p offset into \p target; 0 at the end.
+    //! Reads up to \p size bytes from \p offset into \p target; 0 at the end. Fails, as copyTo()
+    //! does, once the file was released and its user has changed it.
     std::expected<qint64, SpoolError> read(char *target, qint64 size, qint64 offset) const;
     //! Writes all sizeBytes() bytes to the regular file \p descriptor, from its offset 0.
     std::expected<void, SpoolError> copyTo(int descriptor) const;
@@ -70,6 +72,8 @@ public:
     bool isSealed() const { return m_sealed; }
     //! True while the bytes are in memory, false once they are in a file.
     bool isInMemory() const { return m_inMemory; }
+    //! True while somebody else holds content(), and may read it.
+    bool isBeingRead() const { return m_content.use_count() > 1; }
     //! The growing view that scans read: the first SpoolOptions::maxMappedBytes bytes of the file.
     //! One object for the spool's whole life: a reader does not notice the move to disk. Its memory
     //! counts against the budget until the last holder lets go of it.
@@ -90,6 +94,7 @@ private:
     std::expected<void, SpoolError> moveToFile();
     std::expected<void, SpoolError> write(std::span<const char> bytes);
     std::expected<void, SpoolError> cutToSize();
+    std::expected<void, SpoolError> checkUnchanged() const;
     SpoolError error(int errorNumber, const QString &what) const;
 
     SpoolOptions m_options;
@@ -99,6 +104,7 @@ private:
     qint64 m_size = 0;
     bool m_inMemory = false;
     bool m_sealed = false;
+    timespec m_sealedAt{}; // of a disk spool: its time of modification
 };
 
 } // namespace Sentinel

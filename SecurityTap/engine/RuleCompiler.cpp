@@ -34,6 +34,7 @@ struct Compilation {
     const RuleFile *current = nullptr;
     std::vector<RuleProblem> problems;
     std::vector<std::pair<QString, QByteArray>> included;
+    bool usesEntryPoint = false;
     bool failed = false;
 };
 
@@ -43,6 +44,8 @@ void reportProblem(
     auto *compilation = static_cast<Compilation *>(userData);
     const bool isError = level == YARA_ERROR_LEVEL_ERROR;
     compilation->failed |= isError;
+    // libyara warns of every use. Every other warning with this word only makes us more careful.
+    compilation->usesEntryPoint |= std::strstr(message, "entrypoint") != nullptr;
     if (compilation->problems.size() >= size_t(Limits::maxRuleErrors))
         return;
     compilation->problems.push_back(
@@ -64,6 +67,11 @@ const char *readInclude(const char *name, const char *includingFile, const char 
     if (!text) {
         compilation->problems.push_back({RuleProblem::Level::Error, from, 0,
             QStringLiteral("the include \"%1\" %2").arg(QString::fromUtf8(name), text.error())});
+        return nullptr;
+    }
+    if (text->contains('\0')) { // libyara would read up to there, and not say so
+        compilation->problems.push_back({RuleProblem::Level::Error, path, 0,
+            QStringLiteral("has a NUL byte, and is no rule text")});
         return nullptr;
     }
     compilation->included.emplace_back(path, *text);
@@ -246,8 +254,8 @@ std::expected<CompiledRules, std::vector<RuleProblem>> compileRules(
         return std::unexpected(std::move(problems));
 
     auto set = std::make_shared<const RuleSet>(rules.release(),
-        RuleSet::Description{
-            digestOf(files, together, options), int(files.size()), options.unratedSeverity});
+        RuleSet::Description{digestOf(files, together, options), int(files.size()),
+            options.unratedSeverity, together.usesEntryPoint});
     return CompiledRules{std::move(set), std::move(problems)};
 }
 

@@ -43,7 +43,8 @@ struct CompiledRules {
 };
 
 //! \brief Compiles rule texts to a set: each of \p paths is a file, or a directory of which all
-//! *.yar and *.yara files below are taken, in the order of their names.
+//! *.yar and *.yara files below are taken, in the order of their names; names with a dot in front
+//! are not. Links to directories and what cannot be read are problems.
 //!
 //! Every file is a namespace of its own, named by its path below the given directory. Includes are
 //! read beneath that directory only (for a file: the directory it is in). The modules magic and

@@ -32,14 +32,30 @@ RuleProblem fileProblem(const QString &file, const QString &message)
     return {RuleProblem::Level::Error, file, 0, message};
 }
 
-QStringList ruleFilesBelow(const QString &directory)
+bool isRuleFileName(const QString &name)
+{
+    return name.endsWith(QLatin1StringView(".yar")) || name.endsWith(QLatin1StringView(".yara"));
+}
+
+//! The rule files below \p directory, and what looks like rules and is not taken: none may go
+//! missing without a word.
+QStringList ruleFilesBelow(const QString &directory, std::vector<RuleProblem> &problems)
 {
     QStringList found;
     const QDir base(QDir(directory).absolutePath()); // QDir relates absolute paths only
-    QDirIterator it(base.path(), {QStringLiteral("*.yar"), QStringLiteral("*.yara")}, QDir::Files,
+    QDirIterator it(base.path(), QDir::AllEntries | QDir::System | QDir::NoDotAndDotDot,
         QDirIterator::Subdirectories);
-    while (it.hasNext() && found.size() <= Limits::maxRuleFiles)
-        found.append(base.relativeFilePath(it.next()));
+    while (it.hasNext() && found.size() <= Limits::maxRuleFiles) {
+        const QString name = base.relativeFilePath(it.next());
+        const QFileInfo info = it.fileInfo();
+        if (info.isDir() && info.isSymLink())
+            problems.push_back(fileProblem(
+                name, QStringLiteral("is a link to a directory, which is not followed")));
+        else if (info.isDir() && !info.isReadable())
+            problems.push_back(fileProblem(name, QStringLiteral("cannot be looked into")));
+        else if (!info.isDir() && isRuleFileName(name))
+            found.append(name); // what is no file is refused when it is read
+    }
     std::sort(found.begin(), found.end());
     return found;
 }
@@ -102,7 +118,7 @@ RuleFiles readRuleFiles(const QStringList &paths)
             continue;
         }
         const QStringList names =
-            info.isDir() ? ruleFilesBelow(path) : QStringList{info.fileName()};
+            info.isDir() ? ruleFilesBelow(path, result.problems) : QStringList{info.fileName()};
         if (names.isEmpty())
             result.problems.push_back(fileProblem(
                 path, QStringLiteral("holds no rule file; rule files are named *.yar or *.yara")));

@@ -6,14 +6,37 @@
 #include <yara.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace Sentinel {
+
+namespace {
+
+//! No part of a string matches further than this to either side of where libyara looks for it.
+constexpr qint64 maxPartBytes = 8 * Limits::kib;
+//! A jump that libyara treats as one without an end.
+constexpr qint64 unboundedJump = 1 << 30;
+
+//! The longest match of the chained string that ends in \p last; nothing if it has no bound.
+std::optional<qint64> chainBytes(const YR_STRING &last)
+{
+    qint64 bytes = maxPartBytes;
+    for (const YR_STRING *part = &last; part->chained_to; part = part->chained_to) {
+        if (part->chain_gap_max >= unboundedJump)
+            return std::nullopt;
+        bytes += part->chain_gap_max + maxPartBytes;
+    }
+    return bytes;
+}
+
+} // namespace
 
 RuleSet::RuleSet(YR_RULES *rules, Description description)
     : m_rules(rules), m_description(std::move(description))
 {
     // A literal is only found whole, and takes two bytes a character where it is wide.
     qint64 longestLiteral = 0;
+    qint64 longestChain = 0;
     for (quint32 i = 0; i < rules->num_strings; ++i) {
         const YR_STRING &string = rules->strings_table[i];
         if (STRING_IS_LITERAL(&string))
@@ -24,8 +47,16 @@ RuleSet::RuleSet(YR_RULES *rules, Description description)
             m_edgeSensitive.push_back(i);
         if (STRING_IS_CHAIN_PART(&string) && !string.chained_to)
             m_chainHeads.push_back(i);
+        // A head without a bound stays noticed, a bounded one is forgotten when its reach is over.
+        if (const auto bytes = chainBytes(string); string.chained_to && bytes) {
+            if (*bytes <= Limits::maxScanOverlapBytes)
+                longestChain = std::max(longestChain, *bytes);
+            else
+                m_needsWhole = true;
+        }
     }
-    m_overlapBytes = std::max(Limits::scanOverlapBytes, 2 * longestLiteral + Limits::kib);
+    m_overlapBytes =
+        std::max({Limits::scanOverlapBytes, 2 * longestLiteral + Limits::kib, longestChain});
 }
 
 RuleSet::~RuleSet()

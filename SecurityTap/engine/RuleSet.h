@@ -27,6 +27,7 @@ public:
         QByteArray digest; //!< SHA-256 (32 raw bytes) of all that verdicts depend on
         int files = 0; //!< rule files, without includes
         Severity unratedSeverity = Severity::Malicious; //!< of rules without severity metadata
+        bool usesEntryPoint = false; //!< a condition has the keyword `entrypoint`
     };
     struct ReturnScanner {
         std::shared_ptr<const RuleSet> ruleSet;
@@ -46,8 +47,13 @@ public:
     int ruleCount() const;
 
     //! Bytes by which the windows of a streaming scan must overlap for every string to lie whole
-    //! inside one of them.
+    //! inside one of them; of strings in parts (chainHeads()) those of a bounded length.
     qint64 overlapBytes() const { return m_overlapBytes; }
+    //! True if the set has strings that no overlap can hold and that windows may miss without a
+    //! trace: then only a scan of the whole tells.
+    bool needsWhole() const { return m_needsWhole; }
+    //! True if conditions use `entrypoint`, which libyara takes from the first window alone.
+    bool usesEntryPoint() const { return m_description.usesEntryPoint; }
     //! Indexes of the strings whose matches depend on the bytes beside them (anchors, word
     //! boundaries): at a window's edge they may match what the whole file does not.
     const std::vector<quint32> &edgeSensitiveStrings() const { return m_edgeSensitive; }
@@ -65,6 +71,7 @@ private:
     YR_RULES *m_rules;
     const Description m_description;
     qint64 m_overlapBytes = 0;
+    bool m_needsWhole = false;
     std::vector<quint32> m_edgeSensitive;
     std::vector<quint32> m_chainHeads;
     mutable std::mutex m_mutex;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/engine/YaraEngine.h"
 
+#include "SecurityTap/content/FileName.h"
 #include "SecurityTap/engine/YaraLibrary.h"
 #include "SecurityTap/engine/YaraScan.h"
 
@@ -45,10 +46,13 @@ std::unique_ptr<ScanTask> YaraEngine::begin(std::shared_ptr<const RuleSet> ruleS
 QByteArrayList YaraEngine::externals(const ScanSubject &subject, const Content &content)
 {
     static_assert(externalVariables.size() == 5);
-    const QString name = subject.metadata.filename;
+    // As text ends at a NUL for libyara, one would hide what comes after it.
+    const auto text = [](QString value) { return value.replace(QChar(), u'_').toUtf8(); };
+    // The name as it came may be a trick, the extension is the one that it will be saved with.
+    const QString name = sanitisedFileName(subject.metadata.filename);
     const qsizetype dot = name.lastIndexOf(u'.');
     return {
-        name.toUtf8(), subject.filePath.toUtf8(),
+        text(subject.metadata.filename), text(subject.filePath),
         dot < 0 ? QByteArray() : name.mid(dot).toLower().toUtf8(),
         fileTypeName(content.span()).toUtf8(),
         QByteArray(), // owner: a download has none yet

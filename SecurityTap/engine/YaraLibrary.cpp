@@ -9,7 +9,14 @@ namespace Sentinel {
 
 void initialiseYara()
 {
-    static const int result = yr_initialize();
+    static const int result = [] {
+        // libyara keeps up to 512 bytes of each of up to a million matches for each string, for
+        // callers who look at them: we use places only.
+        uint32_t none = 0;
+        const int error = yr_initialize();
+        return error == ERROR_SUCCESS ? yr_set_configuration(YR_CONFIG_MAX_MATCH_DATA, &none)
+                                      : error;
+    }();
     if (result != ERROR_SUCCESS)
         qFatal("libyara cannot be initialised (error %d)", result);
 }

@@ -15,7 +15,7 @@ inline constexpr std::array externalVariables{
 //! may outlive everything else.
 void initialiseYara();
 
-//! \brief The version of the libyara in use, e.g. "4.2.3".
+//! \brief The version of libyara that this was built against, e.g. "4.2.3".
 QString yaraVersion();
 
 //! \brief False for the modules that open files on their own (magic, cuckoo).

@@ -7,6 +7,8 @@
 #include "SecurityTap/engine/YaraMatches.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace Sentinel {
 
@@ -49,6 +51,9 @@ YaraScan::YaraScan(std::shared_ptr<const RuleSet> ruleSet, std::shared_ptr<const
 
 YaraScan::~YaraScan()
 {
+    // Left by an exception, it is in a state that nobody knows.
+    if (m_phase == Phase::Evaluating || m_phase == Phase::Confirming)
+        yr_scanner_destroy(m_scanner.release());
     if (m_phase != Phase::Matching)
         return;
     // The scanner goes back to its set only after libyara has cleaned up behind this scan.
@@ -92,9 +97,14 @@ bool YaraScan::start()
         finish(ERROR_INSUFFICIENT_MEMORY);
         return false;
     }
-    for (size_t i = 0; i < externalVariables.size(); ++i)
-        yr_scanner_define_string_variable(
+    for (size_t i = 0; i < externalVariables.size(); ++i) {
+        const int error = yr_scanner_define_string_variable(
             m_scanner.get(), externalVariables[i], m_externals.at(qsizetype(i)).constData());
+        if (error != ERROR_SUCCESS) {
+            finish(error);
+            return false;
+        }
+    }
     yr_scanner_set_callback(m_scanner.get(), &onMessage, this);
     // libyara's own handlers for SIGSEGV and SIGBUS are not fit for threads.
     yr_scanner_set_flags(
@@ -174,6 +184,7 @@ YR_MEMORY_BLOCK *YaraScan::nextBlock(YR_MEMORY_BLOCK_ITERATOR *iterator)
         return nullptr; // the whole was the only block
     // Called again after a pause, the last window has been counted already: the same again.
     scan->m_coverage.bytesScanned = scan->m_windows.back().end;
+    scan->m_hasSeenChainHead = scan->m_hasSeenChainHead || scan->hasChainHead();
     const Content::Extent extent = scan->m_content->extent();
     if (extent.isComplete && scan->m_coverage.bytesScanned == extent.sizeBytes) {
         scan->m_ambiguous = scan->isAmbiguous();
@@ -227,19 +238,28 @@ bool YaraScan::touchesEdge(qint64 begin, qint64 end) const
     return false;
 }
 
+//! True if libyara has found the first part of a string whose other parts it looks for.
+bool YaraScan::hasChainHead() const
+{
+    return std::ranges::any_of(m_ruleSet->chainHeads(), [this](quint32 string) {
+        return m_scanner->matches[string].head || m_scanner->unconfirmed_matches[string].head;
+    });
+}
+
+//! True if the windows may have shown something else than the whole would have.
 bool YaraScan::isAmbiguous() const
 {
     if (m_windows.size() == 1)
         return false;
-    const auto isFound = [this](quint32 string) {
-        return m_scanner->matches[string].head || m_scanner->unconfirmed_matches[string].head;
-    };
+    if (m_hasSeenChainHead || m_ruleSet->needsWhole())
+        return true;
+    if (m_ruleSet->usesEntryPoint() && beginsLikeExecutable(m_content->bytes()))
+        return true;
     const auto isAtEdge = [this](quint32 string) {
         return touchesEdge(m_scanner->matches[string])
             || touchesEdge(m_scanner->unconfirmed_matches[string]);
     };
-    return std::ranges::any_of(m_ruleSet->chainHeads(), isFound)
-        || std::ranges::any_of(m_ruleSet->edgeSensitiveStrings(), isAtEdge);
+    return std::ranges::any_of(m_ruleSet->edgeSensitiveStrings(), isAtEdge);
 }
 
 //! The confirmation of a large content takes long, and libyara cannot be interrupted in it.
@@ -258,12 +278,15 @@ void YaraScan::tellSuspicion()
 
 void YaraScan::confirm()
 {
-    m_findings.clear();
+    auto suspected = std::exchange(m_findings, {});
     m_coverage.limitsHit.clear();
     m_coverage.findingsOmitted = 0;
     m_scanner->entry_point = YR_UNDEFINED;
     const auto bytes = m_content->span();
-    finish(yr_scanner_scan_mem(m_scanner.get(), bytes.data(), bytes.size()));
+    const int error = yr_scanner_scan_mem(m_scanner.get(), bytes.data(), bytes.size());
+    if (error != ERROR_SUCCESS) // nobody has said that they are wrong
+        std::ranges::move(suspected, std::back_inserter(m_findings));
+    finish(error);
 }
 
 void YaraScan::finish(int error)

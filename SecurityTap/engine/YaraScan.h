@@ -20,10 +20,10 @@ namespace Sentinel {
 //!
 //! Matching: libyara is handed windows that overlap, each when its bytes are there. It keeps the
 //! matches by their absolute offsets, and every string lies whole inside some window, so the
-//! matches are those of the whole file, except where a match depends on the bytes beside it and
-//! these are cut off. Evaluation: the conditions see one block, the whole file. Confirmation: if
-//! a rule matched, or a match that depends on its neighbours touches a window's edge, one more scan
-//! over the whole decides. A content of one window is scanned as a whole from the start.
+//! matches are those of the whole file, except where a match depends on what is not in its window.
+//! Evaluation: the conditions see one block, the whole file. Confirmation: if a rule matched, or
+//! there is such an exception (isAmbiguous()), one more scan over the whole decides. A content of
+//! one window is scanned as a whole from the start.
 //!
 //! Thread: one at a time, each slice on any.
 class SECURITYTAP_EXPORT YaraScan final : public ScanTask {
@@ -64,6 +64,7 @@ private:
     YR_MEMORY_BLOCK *handOutNext();
     bool touchesEdge(const YR_MATCHES &matches) const;
     bool touchesEdge(qint64 begin, qint64 end) const;
+    bool hasChainHead() const;
     bool isAmbiguous() const;
     void tellSuspicion();
     void confirm();
@@ -83,6 +84,7 @@ private:
     const SliceBudget *m_budget = nullptr; // of the step() under way
     bool m_starved = false; // of the step() under way: why it ended
     bool m_hasProgressed = false; // of the step() under way: a window was handed out
+    bool m_hasSeenChainHead = false; // in some window; libyara may have dropped it since
     bool m_ambiguous = false;
     std::vector<Window> m_windows; // handed out so far
 

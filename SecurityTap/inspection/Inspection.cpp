@@ -7,7 +7,8 @@
 #include "SecurityTap/content/FileName.h"
 #include "SecurityTap/content/FileType.h"
 
-#include <QDir>
+#include <QCoreApplication>
+#include <QPointer>
 #include <QThread>
 
 #include <algorithm>
@@ -91,7 +92,7 @@ void Inspection::scanArrived()
         return;
     m_nextWakeBytes = size - size % Limits::scanWindowBytes + Limits::scanWindowBytes;
     if (m_request != 0)
-        m_terms.backend->wake(m_request);
+        m_terms.backend->growContent(m_request, size);
     else
         submit(m_spool->content()); // if refused, there is another chance at the next window
 }
@@ -185,7 +186,7 @@ void Inspection::decideNotScanned(Reason reason, const QString &detail)
 {
     ScanResult result = ScanResult::notScanned(reason, detail);
     if (m_request != 0)
-        m_terms.backend->cancel(std::exchange(m_request, 0), result);
+        result = m_terms.backend->cancel(std::exchange(m_request, 0), std::move(result));
     else
         m_terms.backend->countRefusal(result);
     settle(std::move(result));
@@ -227,6 +228,11 @@ void Inspection::announce()
 
 void Inspection::conclude(Reason reason)
 {
+    // A result that is on its way to us counts.
+    const QPointer<Inspection> self(this);
+    QCoreApplication::sendPostedEvents(this, QEvent::MetaCall);
+    if (!self)
+        return;
     if (m_state != State::Decided)
         decideNotScanned(reason);
     announce();

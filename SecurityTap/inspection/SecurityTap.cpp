@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <future>
+#include <utility>
 
 namespace Sentinel {
 
@@ -50,9 +51,11 @@ SecurityTap::SecurityTap(TapSettings settings, std::shared_ptr<const RuleSet> ru
 
 SecurityTap::~SecurityTap()
 {
-    const auto inspections = findChildren<Inspection *>(Qt::FindDirectChildrenOnly);
-    for (const QPointer<Inspection> inspection : inspections) {
-        if (inspection) // a slot may delete others
+    // Held by pointers that notice: a slot may delete others.
+    const auto children = findChildren<Inspection *>(Qt::FindDirectChildrenOnly);
+    const QList<QPointer<Inspection>> inspections(children.begin(), children.end());
+    for (const QPointer<Inspection> &inspection : inspections) {
+        if (inspection)
             inspection->conclude(Reason::ScannerUnavailable);
     }
     // Before the members that they use.
@@ -148,11 +151,17 @@ std::shared_ptr<const RuleSet> SecurityTap::ruleSet() const
 void SecurityTap::reloadRules()
 {
     Q_ASSERT(thread() == QThread::currentThread());
+    m_reloadsAgain = m_isReloading;
+    if (std::exchange(m_isReloading, true))
+        return;
     QThreadPool::globalInstance()->start(
         [engine = m_engine, mailbox = Mailbox(this), this, paths = m_settings.rulePaths,
             options = m_settings.rules] {
             auto result = engine->reload(paths, options);
             mailbox.post([this, result = std::move(result)] {
+                m_isReloading = false;
+                if (m_reloadsAgain)
+                    reloadRules();
                 if (result)
                     Q_EMIT rulesReloaded(*result);
                 else

@@ -58,7 +58,8 @@ public:
     TelemetrySnapshot telemetry() const;
 
     //! Compiles the rules anew on another thread; rulesReloaded() or rulesRefused() follows. New
-    //! scans use the new set; running ones end with theirs; on an error the old set stays.
+    //! scans use the new set; running ones end with theirs; on an error the old set stays. All
+    //! calls during one compilation lead to one more after it.
     void reloadRules();
 
     const TapSettings &settings() const { return m_settings; }
@@ -76,6 +77,8 @@ private:
     const std::shared_ptr<YaraEngine> m_engine;
     const std::shared_ptr<SpoolBudget> m_budget;
     LocalBackend m_backend;
+    bool m_isReloading = false;
+    bool m_reloadsAgain = false; // what is being compiled may be of before the last change
 };
 
 } // namespace Sentinel

@@ -28,7 +28,8 @@ struct ScanTimeouts {
             return most;
         const qint64 above =
             std::clamp<qint64>(sizeBytes - Limits::mib, 0, largestBytes - Limits::mib);
-        return least + (most - least) * above / (largestBytes - Limits::mib);
+        const double share = double(above) / double(largestBytes - Limits::mib);
+        return least + std::chrono::milliseconds(qint64(share * double((most - least).count())));
     }
 };
 

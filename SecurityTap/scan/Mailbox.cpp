@@ -18,8 +18,27 @@ struct Mailbox::Core : std::enable_shared_from_this<Core> {
     QObject *target = nullptr; // dead or alive is decided under the mutex
     std::deque<std::function<void()>> letters;
     bool isWakePending = false;
+    bool isForsaken = false; // nobody can post any more; what was posted is still delivered
 
     void close();
+    void forsake();
+};
+
+//! Looks for the target's death, as long as somebody can post.
+struct Mailbox::Watch {
+    Watch(std::shared_ptr<Core> owner, QMetaObject::Connection onDestroyed)
+        : core(std::move(owner)), connection(std::move(onDestroyed))
+    {
+    }
+    ~Watch()
+    {
+        core->forsake();
+        QObject::disconnect(connection);
+    }
+    Q_DISABLE_COPY_MOVE(Watch)
+
+    const std::shared_ptr<Core> core;
+    const QMetaObject::Connection connection;
 };
 
 // Letters are destroyed outside of the lock: what they have captured may post again.
@@ -27,8 +46,18 @@ void Mailbox::Core::close()
 {
     std::deque<std::function<void()>> dropped;
     const std::lock_guard lock(mutex);
+    if (isForsaken)
+        return;
     target = nullptr;
     dropped.swap(letters);
+}
+
+// From here on only deliver() looks at the target, called by its event loop, which Qt does no more
+// once the target is dying.
+void Mailbox::Core::forsake()
+{
+    const std::lock_guard lock(mutex);
+    isForsaken = true;
 }
 
 Mailbox::Mailbox(QObject *target) : m_core(std::make_shared<Core>())
@@ -43,8 +72,9 @@ Mailbox::Mailbox(QObject *target) : m_core(std::make_shared<Core>())
         std::shared_ptr<Core> core;
         ~Closer() { core->close(); }
     };
-    QObject::connect(target, &QObject::destroyed,
-        [closer = std::make_shared<Closer>(m_core)] { closer->core->close(); });
+    m_watch = std::make_shared<const Watch>(m_core,
+        QObject::connect(target, &QObject::destroyed,
+            [closer = std::make_shared<Closer>(m_core)] { closer->core->close(); }));
 }
 
 bool Mailbox::post(std::function<void()> letter) const

@@ -20,8 +20,8 @@ namespace Sentinel {
 //!
 //! Owner:  copies share one box; the box does not own its target.
 //! Thread: post() any; the constructor wherever the target cannot die meanwhile.
-//! Limits: one connection of the target for each box (not copy) until the target dies: make one box
-//!         and copy it. QObject::disconnect() of all of the target's signals closes its boxes.
+//! Limits: one connection of the target for each box, until the last copy is gone.
+//!         QObject::disconnect() of all of the target's signals closes its boxes.
 class SECURITYTAP_EXPORT Mailbox {
 public:
     explicit Mailbox(QObject *target);
@@ -32,9 +32,11 @@ public:
 
 private:
     struct Core;
+    struct Watch;
     static void wake(const std::shared_ptr<Core> &core);
     static void deliver(Core &core);
     std::shared_ptr<Core> m_core;
+    std::shared_ptr<const Watch> m_watch; // shared by the copies alone
 };
 
 } // namespace Sentinel

@@ -2,6 +2,7 @@
 #include "SecurityTap/scan/ScanQueue.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace Sentinel {
 
@@ -19,10 +20,17 @@ constexpr milliseconds executableAdvantage{50};
 // The longest single wait: far from where the clocks of a condition variable overflow.
 constexpr std::chrono::hours longestWait{24 * 365};
 
-//! What a request counts in the byte bound. Announced sizes come from outside and may be anything.
-qint64 accountedBytes(qint64 sizeBytes)
+//! Announced sizes come from outside and may be anything.
+qint64 saneBytes(qint64 sizeBytes)
 {
     return std::clamp<qint64>(sizeBytes, 0, Limits::maxSpoolBytes);
+}
+
+//! What a request counts in the byte bound: what is here. To count what is only announced would let
+//! one large announcement keep everybody else out.
+qint64 bytesHere(const ScanSubject &subject)
+{
+    return saneBytes(subject.content ? subject.content->extent().sizeBytes : subject.sizeBytes);
 }
 
 milliseconds handicap(qint64 bytes)
@@ -66,7 +74,7 @@ std::optional<Reason> ScanQueue::submit(std::shared_ptr<ScanRequest> request, De
 {
     Q_ASSERT(request);
     const quint64 id = request->id();
-    const qint64 bytes = accountedBytes(request->subject().sizeBytes);
+    const qint64 bytes = bytesHere(request->subject());
 
     Alarm alarm(*this);
     const std::lock_guard lock(m_mutex);
@@ -82,11 +90,11 @@ std::optional<Reason> ScanQueue::submit(std::shared_ptr<ScanRequest> request, De
     Entry &entry = m_entries[id];
     entry.request = std::move(request);
     entry.key.id = id;
-    entry.bytes = bytes;
-    m_depths.bytes += bytes;
+    count(entry, bytes);
     m_depths.peakWaiting = std::max(m_depths.peakWaiting, ++m_depths.waiting);
     setDeadline(entry, deadline, alarm);
-    makeReady(entry, firstOrder(*entry.request, bytes), alarm);
+    const qint64 sizeBytes = saneBytes(entry.request->subject().sizeBytes);
+    makeReady(entry, firstOrder(*entry.request, sizeBytes), alarm);
     return std::nullopt;
 }
 
@@ -94,6 +102,7 @@ std::shared_ptr<ScanRequest> ScanQueue::take(milliseconds patience)
 {
     patience = std::clamp<milliseconds>(patience, milliseconds::zero(), longestWait);
 
+    Alarm alarm(*this);
     std::unique_lock lock(m_mutex);
     const auto isShut = [this, shutDowns = m_shutDowns] {
         return !m_open || m_shutDowns != shutDowns;
@@ -111,6 +120,10 @@ std::shared_ptr<ScanRequest> ScanQueue::take(milliseconds patience)
         --m_depths.waiting;
         ++m_depths.underWay;
     }
+    if (entry.deadline == noDeadline) {
+        setDeadline(entry, Clock::now() + m_bounds.longestSlice, alarm);
+        entry.isSliceTimed = true;
+    }
     return entry.request;
 }
 
@@ -119,8 +132,10 @@ void ScanQueue::resume(quint64 id)
     Alarm alarm(*this);
     const std::lock_guard lock(m_mutex);
     const auto it = m_entries.find(id);
-    if (it != m_entries.end() && it->second.state == State::Running)
-        makeReadyAgain(it->second, alarm);
+    if (it == m_entries.end() || it->second.state != State::Running)
+        return;
+    endSlice(it->second, alarm);
+    makeReadyAgain(it->second, alarm);
 }
 
 void ScanQueue::starve(quint64 id)
@@ -130,6 +145,7 @@ void ScanQueue::starve(quint64 id)
     const auto it = m_entries.find(id);
     if (it == m_entries.end() || it->second.state != State::Running)
         return;
+    endSlice(it->second, alarm);
     // What arrived during the slice may have come after the task looked for it.
     if (it->second.wakeAfterSlice)
         makeReadyAgain(it->second, alarm);
@@ -142,12 +158,19 @@ void ScanQueue::wake(quint64 id)
     Alarm alarm(*this);
     const std::lock_guard lock(m_mutex);
     const auto it = m_entries.find(id);
+    if (it != m_entries.end())
+        wake(it->second, alarm);
+}
+
+void ScanQueue::growContent(quint64 id, qint64 sizeBytes)
+{
+    Alarm alarm(*this);
+    const std::lock_guard lock(m_mutex);
+    const auto it = m_entries.find(id);
     if (it == m_entries.end())
         return;
-    if (it->second.state == State::Starved)
-        makeReadyAgain(it->second, alarm);
-    else if (it->second.state == State::Running)
-        it->second.wakeAfterSlice = true;
+    count(it->second, saneBytes(sizeBytes));
+    wake(it->second, alarm);
 }
 
 void ScanQueue::completeContent(quint64 id, qint64 sizeBytes, Deadline deadline)
@@ -158,19 +181,15 @@ void ScanQueue::completeContent(quint64 id, qint64 sizeBytes, Deadline deadline)
     if (it == m_entries.end())
         return;
     Entry &entry = it->second;
-    const qint64 bytes = accountedBytes(sizeBytes);
-    m_depths.bytes += bytes - entry.bytes;
-    entry.bytes = bytes;
+    count(entry, saneBytes(sizeBytes));
     setDeadline(entry, deadline, alarm);
+    entry.isSliceTimed = false;
+    wake(entry, alarm);
 
-    if (entry.state == State::Running) {
-        entry.wakeAfterSlice = true;
-    } else if (entry.state == State::Starved) {
-        makeReadyAgain(entry, alarm);
-    } else if (!entry.isStarted) {
+    if (!entry.isStarted) {
         // It was put into the order by its announced size; it keeps its place among equals.
         m_ready.erase(entry.key);
-        entry.key.order = firstOrder(*entry.request, bytes);
+        entry.key.order = firstOrder(*entry.request, entry.bytes);
         m_ready.insert(entry.key);
     }
 }
@@ -237,6 +256,27 @@ void ScanQueue::reopen()
 {
     const std::lock_guard lock(m_mutex);
     m_open = true;
+}
+
+void ScanQueue::count(Entry &entry, qint64 bytes)
+{
+    m_depths.bytes += bytes - entry.bytes;
+    entry.bytes = bytes;
+}
+
+void ScanQueue::wake(Entry &entry, Alarm &alarm)
+{
+    if (entry.state == State::Starved)
+        makeReadyAgain(entry, alarm);
+    else if (entry.state == State::Running)
+        entry.wakeAfterSlice = true;
+}
+
+//! The worker is back in time.
+void ScanQueue::endSlice(Entry &entry, Alarm &alarm)
+{
+    if (std::exchange(entry.isSliceTimed, false))
+        setDeadline(entry, noDeadline, alarm);
 }
 
 void ScanQueue::makeReady(Entry &entry, Clock::time_point order, Alarm &alarm)

@@ -26,8 +26,10 @@ namespace Sentinel {
 //! that a large scan gets its slice of the workers also under a steady stream of small ones.
 //!
 //! A request waits, runs, or starves (its content has not arrived yet). Bounds count the requests
-//! that wait to be started, and the bytes of all that are not answered yet; a scan under way always
-//! finds room again. Deadlines hold in every state: takeExpired() gives out what is overdue.
+//! that wait to be started, and the bytes of all that are not answered yet, as far as they are
+//! here: what is announced takes no room. A scan under way always finds room again. Deadlines hold
+//! in every state: takeExpired() gives out what is overdue. A content that still arrives has none
+//! as a whole, but each of its slices has.
 //!
 //! Thread: any (locked).
 class SECURITYTAP_EXPORT ScanQueue {
@@ -35,6 +37,8 @@ public:
     struct Bounds {
         int maxRequests = Limits::maxQueuedRequests; //!< waiting to be started
         qint64 maxBytes = Limits::maxQueuedBytes; //!< content of all unanswered requests
+        //! Of a request without a deadline: its worker must be back by then.
+        std::chrono::milliseconds longestSlice = Limits::minScanTimeout;
     };
     struct Depths {
         int waiting = 0; //!< accepted, no slice yet
@@ -63,8 +67,10 @@ public:
     //! A slice of \p id is over and its content has not arrived; goes on at once if wake() was
     //! called during the slice.
     void starve(quint64 id);
-    //! More content of \p id has arrived, or what it waited for has happened.
+    //! What \p id waited for has happened.
     void wake(quint64 id);
+    //! More content of \p id has arrived, \p sizeBytes by now. Wakes it.
+    void growContent(quint64 id, qint64 sizeBytes);
     //! The content of \p id is complete with \p sizeBytes: from now on it has a deadline. Wakes it.
     void completeContent(quint64 id, qint64 sizeBytes, Deadline deadline);
 
@@ -100,11 +106,15 @@ private:
         Deadline deadline = noDeadline;
         qint64 bytes = 0;
         bool isStarted = false;
+        bool isSliceTimed = false; // the deadline is the slice's, not the request's
         bool wakeAfterSlice = false;
     };
 
     struct Alarm;
 
+    void count(Entry &entry, qint64 bytes);
+    void wake(Entry &entry, Alarm &alarm);
+    void endSlice(Entry &entry, Alarm &alarm);
     void makeReady(Entry &entry, Clock::time_point order, Alarm &alarm);
     void makeReadyAgain(Entry &entry, Alarm &alarm);
     void setDeadline(Entry &entry, Deadline deadline, Alarm &alarm);

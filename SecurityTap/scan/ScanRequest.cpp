@@ -43,10 +43,18 @@ void ScanRequest::suspect(ScanResult result)
     m_suspicion = std::move(result);
 }
 
-std::optional<ScanResult> ScanRequest::suspicion() const
+ScanResult ScanRequest::orSuspicion(ScanResult result) const
 {
+    if (result.verdict() != Verdict::NotScanned || result.reason() == Reason::Cancelled)
+        return result;
     const std::lock_guard lock(m_suspicionMutex);
-    return m_suspicion;
+    return m_suspicion.value_or(std::move(result));
+}
+
+void ScanRequest::letGo()
+{
+    task.reset();
+    m_subject.content.reset();
 }
 
 } // namespace Sentinel

@@ -39,8 +39,8 @@ struct ScanSubject {
 //! runs for it sees isAnswered() between two windows and stops.
 //!
 //! Owner:  shared by the one who asks, the queue and the worker.
-//! Thread: answer(), isAnswered(), suspect() and suspicion() any; task only the worker that took
-//! the request.
+//! Thread: task, letGo() and the subject's content only the worker that took the request; the rest
+//! any.
 class SECURITYTAP_EXPORT ScanRequest {
 public:
     //! Told the result, on the thread that answers. Must not block and not call back into the
@@ -61,10 +61,14 @@ public:
     //! Gives the answer; false if somebody else has given it before. \p beforeTelling runs between:
     //! after the answer is decided, before anybody is told.
     bool answer(ScanResult result, const BeforeTelling &beforeTelling = {});
-    //! Keeps \p result as the answer for the case that the deadline passes before the scan ends.
+    //! Keeps \p result, a threat still to be confirmed, for the case that the scan does not come to
+    //! its end.
     void suspect(ScanResult result);
-    //! What suspect() kept, if it was called.
-    std::optional<ScanResult> suspicion() const;
+    //! \p result, or what suspect() kept if that says more: a threat that was found is not released
+    //! because its confirmation was late, failed or was stopped. Who cancels does not want to know.
+    ScanResult orSuspicion(ScanResult result) const;
+    //! Drops the task and the content: from here on nobody reads it on behalf of this request.
+    void letGo();
     bool isAnswered() const { return m_answered.load(std::memory_order_acquire); }
 
     //! The scan under way; null before its first slice. Handed from worker to worker by the queue.
@@ -72,7 +76,7 @@ public:
 
 private:
     const quint64 m_id;
-    const ScanSubject m_subject;
+    ScanSubject m_subject; // const but for letGo()
     const Clock::time_point m_createdAt;
     Answer m_answer; // whoever sets m_answered owns it from then on
     std::atomic<bool> m_answered{false};

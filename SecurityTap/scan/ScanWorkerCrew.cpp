@@ -124,8 +124,8 @@ void ScanWorkerPool::Core::Crew::watchDeadlines()
             return;
         for (const std::shared_ptr<ScanRequest> &request : overdue) {
             core->answer(*request,
-                request->suspicion().value_or(ScanResult::notScanned(Reason::TimedOut,
-                    QStringLiteral("The deadline passed before the scan ended."))));
+                ScanResult::notScanned(Reason::TimedOut,
+                    QStringLiteral("The deadline passed before the scan ended.")));
             if (core->loseWorkerOf(request->id())) {
                 core->telemetry->countReplacedWorker();
                 qCWarning(logScan) << "scan" << request->id() << "runs past its deadline";

@@ -94,8 +94,9 @@ void ScanWorkerPool::Core::settle(ScanRequest &request, ScanSlice slice) const
     case ScanSlice::End::Drop:
         break;
     }
-    // Before the answer: whoever is told may look at the memory, and may keep the request.
-    request.task.reset();
+    // Before the answer: whoever is told may look at the memory, may keep the request, and may give
+    // the file out of our hands.
+    request.letGo();
     if (queue->remove(request.id()))
         answer(request, std::move(slice.result));
 }
@@ -108,7 +109,7 @@ void ScanWorkerPool::Core::answer(ScanRequest &request, ScanResult result) const
                 Clock::now() - request.createdAt()));
     };
     try {
-        request.answer(std::move(result), count);
+        request.answer(request.orSuspicion(std::move(result)), count);
     } catch (const std::exception &e) {
         qCCritical(logScan) << "the answer to scan" << request.id() << "threw:" << e.what();
     } catch (...) {
@@ -195,9 +196,9 @@ std::optional<Reason> ScanWorkerPool::submit(
     return refusal;
 }
 
-void ScanWorkerPool::wake(quint64 id)
+void ScanWorkerPool::growContent(quint64 id, qint64 sizeBytes)
 {
-    m_core->queue->wake(id);
+    m_core->queue->growContent(id, sizeBytes);
     m_core->bringWorkers();
 }
 
@@ -207,13 +208,15 @@ void ScanWorkerPool::completeContent(quint64 id, qint64 sizeBytes, Deadline dead
     m_core->bringWorkers();
 }
 
-void ScanWorkerPool::cancel(quint64 id, ScanResult result)
+ScanResult ScanWorkerPool::cancel(quint64 id, ScanResult result)
 {
     const std::shared_ptr<ScanRequest> request = m_core->queue->remove(id);
     if (!request)
-        return;
-    m_core->answer(*request, std::move(result));
+        return result;
+    result = request->orSuspicion(std::move(result));
+    m_core->answer(*request, result);
     m_core->loseWorkerOf(id);
+    return result;
 }
 
 ScanWorkerPool::Counts ScanWorkerPool::counts() const

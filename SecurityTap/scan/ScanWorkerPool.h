@@ -62,14 +62,14 @@ public:
     //! Submits to the queue and sees to it that a worker comes for it. As ScanQueue::submit().
     [[nodiscard]] std::optional<Reason> submit(
         std::shared_ptr<ScanRequest> request, Deadline deadline = noDeadline);
-    //! More content of \p id; as ScanQueue::wake(), with a worker.
-    void wake(quint64 id);
+    //! As ScanQueue::growContent(), with a worker.
+    void growContent(quint64 id, qint64 sizeBytes);
     //! As ScanQueue::completeContent(), with a worker.
     void completeContent(quint64 id, qint64 sizeBytes, Deadline deadline);
     //! Takes \p id out and answers it with \p result instead of a verdict; a running task stops
     //! within a window. Until it does, its worker counts as lost: with the request its deadline has
-    //! gone.
-    void cancel(quint64 id, ScanResult result = ScanResult::notScanned(Reason::Cancelled));
+    //! gone. Returns the answer: \p result, or the threat that was suspected by then.
+    ScanResult cancel(quint64 id, ScanResult result = ScanResult::notScanned(Reason::Cancelled));
 
     Counts counts() const;
 

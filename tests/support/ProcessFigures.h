@@ -46,4 +46,31 @@ inline std::chrono::nanoseconds processCpuTime()
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
+//! \brief How far the memory of this process grows in the meantime.
+class PeakMemory {
+public:
+    PeakMemory()
+    {
+        QFile reset(QStringLiteral("/proc/self/clear_refs"));
+        if (!reset.open(QIODevice::WriteOnly) || reset.write("5") != 1)
+            qFatal("the peak of the memory cannot be reset");
+        reset.close();
+        m_before = statusBytes("VmRSS:");
+    }
+    qint64 grownBytes() const { return statusBytes("VmHWM:") - m_before; }
+
+private:
+    static qint64 statusBytes(const QByteArray &field)
+    {
+        QFile status(QStringLiteral("/proc/self/status"));
+        if (!status.open(QIODevice::ReadOnly))
+            qFatal("no /proc/self/status");
+        const QByteArray text = status.readAll();
+        const QByteArray line = text.mid(text.indexOf(field) + field.size());
+        return 1024 * line.left(line.indexOf("kB")).trimmed().toLongLong();
+    }
+
+    qint64 m_before = 0;
+};
+
 } // namespace Sentinel::Test

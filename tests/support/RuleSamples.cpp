@@ -179,9 +179,10 @@ void addNames(Samples &s)
 {
     const QByteArray any = "content";
     const char *twice = "Double_Extension";
-    for (const char *name : {"invoice.pdf.exe", "photo.jpg.scr", "report.docx.js",
-             "Invoice.PDF.EXE", "list.xlsx.lnk", "song.mp3.bat", "a.pdf    .exe",
-             "a.pdf\u00A0\u00A0.exe", "a.pdf\u3000.exe", "a.pdf.exe. .", "a.pdf.tar.png.scr"})
+    for (const char *name :
+        {"invoice.pdf.exe", "photo.jpg.scr", "report.docx.js", "Invoice.PDF.EXE", "list.xlsx.lnk",
+            "song.mp3.bat", "a.pdf    .exe", "a.pdf\u00A0\u00A0.exe", "a.pdf\u3000.exe",
+            "a.pdf.exe. .", "a.pdf.tar.png.scr", "a.pdf.exe~", "a.pdf.ex\u200Be", "a.pdf_.exe"})
         s.add(twice, name, name, any, true);
     for (const char *name :
         {"", "archive.tar.gz", "jquery.min.js", "setup.1.2.exe", "pdf.exe", ".pdf.exe",
