@@ -4,6 +4,7 @@
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/Logging.h"
 #include "SecurityTap/content/Sha256.h"
+#include "SecurityTap/engine/ProgramRules.h"
 #include "SecurityTap/engine/RuleFiles.h"
 #include "SecurityTap/engine/YaraFinding.h"
 #include "SecurityTap/engine/YaraLibrary.h"
@@ -170,6 +171,30 @@ RulesPointer compile(const std::vector<const RuleFile *> &files, Compilation &co
     return nullptr;
 }
 
+//! The set for files that do not begin with "MZ", without the rules that cannot match there; null
+//! if that would save nothing.
+RulesPointer compileReduced(const std::vector<const RuleFile *> &files, int ruleCount)
+{
+    std::vector<RuleFile> reduced;
+    reduced.reserve(files.size());
+    int removed = 0;
+    for (const RuleFile *file : files) {
+        ReducedRules rules = withoutProgramRules(file->text);
+        removed += rules.removed;
+        reduced.push_back(*file);
+        reduced.back().text = std::move(rules.text);
+    }
+    if (removed == 0)
+        return nullptr;
+    std::vector<const RuleFile *> pointers;
+    for (const RuleFile &file : reduced)
+        pointers.push_back(&file);
+    Compilation compilation;
+    RulesPointer rules = compile(pointers, compilation);
+    // Anything else than all the others would be a mistake of ours: then the whole set does it all.
+    return rules && int(rules->num_rules) == ruleCount - removed ? std::move(rules) : nullptr;
+}
+
 QByteArray digestOf(const std::vector<const RuleFile *> &files, const Compilation &compilation,
     const RuleOptions &options)
 {
@@ -253,9 +278,12 @@ std::expected<CompiledRules, std::vector<RuleProblem>> compileRules(
     if (!rules || (hasBadFiles && options.badFiles == BadRuleFiles::Refuse))
         return std::unexpected(std::move(problems));
 
-    auto set = std::make_shared<const RuleSet>(rules.release(),
-        RuleSet::Description{digestOf(files, together, options), int(files.size()),
-            options.unratedSeverity, together.usesEntryPoint});
+    const RuleSet::Description description{digestOf(files, together, options), int(files.size()),
+        options.unratedSeverity, together.usesEntryPoint};
+    std::shared_ptr<const RuleSet> others;
+    if (RulesPointer reduced = compileReduced(files, int(rules->num_rules)))
+        others = std::make_shared<const RuleSet>(reduced.release(), description);
+    auto set = std::make_shared<const RuleSet>(rules.release(), description, std::move(others));
     return CompiledRules{std::move(set), std::move(problems)};
 }
 

@@ -31,8 +31,8 @@ std::optional<qint64> chainBytes(const YR_STRING &last)
 
 } // namespace
 
-RuleSet::RuleSet(YR_RULES *rules, Description description)
-    : m_rules(rules), m_description(std::move(description))
+RuleSet::RuleSet(YR_RULES *rules, Description description, std::shared_ptr<const RuleSet> forOthers)
+    : m_rules(rules), m_description(std::move(description)), m_forOthers(std::move(forOthers))
 {
     // A literal is only found whole, and takes two bytes a character where it is wide.
     qint64 longestLiteral = 0;
@@ -69,6 +69,13 @@ RuleSet::~RuleSet()
 int RuleSet::ruleCount() const
 {
     return int(m_rules->num_rules);
+}
+
+std::shared_ptr<const RuleSet> RuleSet::fitting(
+    const std::shared_ptr<const RuleSet> &ruleSet, std::span<const uchar> content)
+{
+    const bool isProgram = content.size() >= 2 && content[0] == 'M' && content[1] == 'Z';
+    return isProgram || !ruleSet->m_forOthers ? ruleSet : ruleSet->m_forOthers;
 }
 
 RuleSet::ScannerLease RuleSet::lendScanner(const std::shared_ptr<const RuleSet> &ruleSet)

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 struct YR_RULES;
@@ -36,8 +37,10 @@ public:
     //! A scanner on loan, returned clean: its last scan must have run to an end.
     using ScannerLease = std::unique_ptr<YR_SCAN_CONTEXT, ReturnScanner>;
 
-    //! Takes over \p rules.
-    RuleSet(YR_RULES *rules, Description description);
+    //! Takes over \p rules. \p forOthers: those of them that can match in a file that does not
+    //! begin with "MZ", if they are fewer.
+    RuleSet(YR_RULES *rules, Description description,
+        std::shared_ptr<const RuleSet> forOthers = nullptr);
     ~RuleSet();
     Q_DISABLE_COPY_MOVE(RuleSet)
 
@@ -45,6 +48,11 @@ public:
     Severity unratedSeverity() const { return m_description.unratedSeverity; }
     int fileCount() const { return m_description.files; }
     int ruleCount() const;
+
+    //! The set to scan \p content with: \p ruleSet, or the part of it that can match there, which
+    //! gives the same result sooner.
+    static std::shared_ptr<const RuleSet> fitting(
+        const std::shared_ptr<const RuleSet> &ruleSet, std::span<const uchar> content);
 
     //! Bytes by which the windows of a streaming scan must overlap for every string to lie whole
     //! inside one of them; of strings in parts (chainHeads()) those of a bounded length.
@@ -70,6 +78,7 @@ public:
 private:
     YR_RULES *m_rules;
     const Description m_description;
+    const std::shared_ptr<const RuleSet> m_forOthers;
     qint64 m_overlapBytes = 0;
     bool m_needsWhole = false;
     std::vector<quint32> m_edgeSensitive;

@@ -92,6 +92,7 @@ bool YaraScan::start()
 {
     if (!hasWindow())
         return false;
+    m_ruleSet = RuleSet::fitting(m_ruleSet, m_content->span());
     m_scanner = RuleSet::lendScanner(m_ruleSet);
     if (!m_scanner) {
         finish(ERROR_INSUFFICIENT_MEMORY);

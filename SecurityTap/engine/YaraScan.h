@@ -71,7 +71,7 @@ private:
     void finish(int error);
     void addFinding(YR_SCAN_CONTEXT *context, const YR_RULE &rule);
 
-    const std::shared_ptr<const RuleSet> m_ruleSet;
+    std::shared_ptr<const RuleSet> m_ruleSet; // from start(): the part that fits
     const std::shared_ptr<const Content> m_content;
     const QByteArrayList m_externals;
     const qint64 m_windowBytes;
