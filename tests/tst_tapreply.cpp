@@ -53,6 +53,9 @@ private Q_SLOTS:
     void bodyCutOffLater_endsAsQtsOwnWithoutABody_data();
     void bodyCutOffLater_endsAsQtsOwnWithoutABody();
     void chunkedBody_cutWithItsLastBytes_isNeverGivenOutUnscanned();
+    void bodyCutOff_afterARedirect_isNeverReleased();
+    void chunkedBody_afterARedirectWithLength_isWhole();
+    void length_afterARedirect_isTheLastOne();
     void bodyThatHangs_endsWithItsTransferTimeout();
     void bodyWithoutLength_endsWithItsConnection();
     void bodyThatHangs_isWithheld();
@@ -186,6 +189,73 @@ void TapReplyTest::chunkedBody_cutWithItsLastBytes_isNeverGivenOutUnscanned()
         QCOMPARE(reply->error(), QNetworkReply::RemoteHostClosedError);
         QCOMPARE(reply->readAll(), QByteArray());
     }
+}
+
+void TapReplyTest::bodyCutOff_afterARedirect_isNeverReleased()
+{
+    // Where both come by one connection, Qt 6.4 may join the headers of both answers ("5, 600000"),
+    // and may not notice the cut; each as its threads happen to run.
+    constexpr int rounds = 2000;
+    const QString redirect = QStringLiteral("/redirect");
+    m_server->answer(redirect,
+        {MisbehavingServer::response("hello", 5, "Location: /body\r\n", "302 Found"), Then::Hang});
+    m_server->answer(path, {MisbehavingServer::response(someBytes(300'000), 600'000), Then::Close});
+    const TapBench bench;
+    for (int i = 0; i < rounds; ++i) {
+        TapAccessManager manager(*bench.plugin); // with a connection of its own
+        const std::unique_ptr<TapReply> reply(
+            qobject_cast<TapReply *>(manager.get(QNetworkRequest(m_server->url(redirect)))));
+        AWAIT_FINISHED(reply);
+        QCOMPARE(reply->error(), QNetworkReply::RemoteHostClosedError);
+        QCOMPARE(reply->outcome()->result.reason(), Reason::Incomplete);
+        QCOMPARE(reply->readAll(), QByteArray());
+    }
+}
+
+void TapReplyTest::chunkedBody_afterARedirectWithLength_isWhole()
+{
+    // The same: a length that Qt 6.4 may leave over from the redirect is not this body's.
+    constexpr int rounds = 2000;
+    const QString redirect = QStringLiteral("/redirect");
+    m_server->answer(redirect,
+        {MisbehavingServer::response(QByteArray(138, 'r'), 138, "Location: /body\r\n", "302 Found"),
+            Then::Hang});
+    m_server->answer(path,
+        {MisbehavingServer::response(
+             "4\r\nbody\r\n0\r\n\r\n", noLength, "Transfer-Encoding: chunked\r\n"),
+            Then::Hang});
+    const TapBench bench;
+    for (int i = 0; i < rounds; ++i) {
+        TapAccessManager manager(*bench.plugin);
+        const std::unique_ptr<TapReply> reply(
+            qobject_cast<TapReply *>(manager.get(QNetworkRequest(m_server->url(redirect)))));
+        AWAIT_FINISHED(reply);
+        QCOMPARE(reply->error(), QNetworkReply::NoError);
+        QCOMPARE(reply->outcome()->result.verdict(), Verdict::Clean);
+        QVERIFY(!reply->outcome()->metadata.sizeBytes);
+        QCOMPARE(reply->readAll(), QByteArray("body"));
+    }
+}
+
+void TapReplyTest::length_afterARedirect_isTheLastOne()
+{
+    const QString redirect = QStringLiteral("/redirect");
+    m_server->answer(redirect,
+        {MisbehavingServer::response(
+             "hello", 5, "Location: /body\r\nConnection: close\r\n", "302 Found"),
+            Then::Close});
+    m_server->answer(path, {MisbehavingServer::response("a longer body", 13), Then::Close});
+    QNetworkRequest request(m_server->url(redirect));
+    request.setAttribute(
+        QNetworkRequest::RedirectPolicyAttribute, QNetworkRequest::UserVerifiedRedirectPolicy);
+    const TapBench bench;
+    const std::unique_ptr<TapReply> reply(bench.get(request));
+    connect(reply.get(), &QNetworkReply::redirected, reply.get(), &QNetworkReply::redirectAllowed,
+        Qt::QueuedConnection);
+    AWAIT_FINISHED(reply);
+    QCOMPARE(reply->readAll(), QByteArray("a longer body"));
+    QCOMPARE(reply->outcome()->metadata.sizeBytes, std::optional<qint64>(13));
+    QCOMPARE(reply->header(QNetworkRequest::ContentLengthHeader).toLongLong(), 13);
 }
 
 void TapReplyTest::bodyThatHangs_endsWithItsTransferTimeout()
