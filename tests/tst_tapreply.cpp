@@ -69,6 +69,7 @@ private Q_SLOTS:
     void oversized_isReleasedWholeAndLive();
     void oversized_thatIsToBeBlocked_endsAtOnce();
     void oversized_cutOff_leavesWhatArrived();
+    void oversized_cutOffBeforeItsDecision_isAnError();
     void oversized_slowReader_stopsTheNetwork_data();
     void oversized_slowReader_stopsTheNetwork();
     void oversized_limitLifted_goesOn();
@@ -76,6 +77,8 @@ private Q_SLOTS:
     void withheld_isTakenInDespiteItsReadBufferSize();
     void tooLargeToKeep_ends();
     void noRoomToKeep_ends();
+    void noRoomToKeep_beforeTheDecision_ends_data();
+    void noRoomToKeep_beforeTheDecision_ends();
 
     void scanTimedOut_isReleasedOrBlocked_data();
     void scanTimedOut_isReleasedOrBlocked();
@@ -450,6 +453,21 @@ void TapReplyTest::oversized_cutOff_leavesWhatArrived()
     QVERIFY(!reply->releaseInto(bench.directory.path(), QStringLiteral("x"), ExistingFile::Keep));
 }
 
+void TapReplyTest::oversized_cutOffBeforeItsDecision_isAnError()
+{
+    // All of it comes at once, so that the cut is known before the decision is announced.
+    constexpr int rounds = 500;
+    QLoggingCategory::setFilterRules(QStringLiteral("sentinel.tap.warning=false"));
+    m_server->answer(path, {MisbehavingServer::response(someBytes(300'000), 300'001), Then::Close});
+    const TapBench bench(scanningAtMost(299'999));
+    for (int i = 0; i < rounds; ++i) {
+        const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
+        AWAIT_FINISHED(reply);
+        QCOMPARE(reply->outcome()->result.reason(), Reason::TooLarge);
+        QCOMPARE(reply->error(), QNetworkReply::RemoteHostClosedError);
+    }
+}
+
 void TapReplyTest::oversized_slowReader_stopsTheNetwork_data()
 {
     QTest::addColumn<bool>("isSetLate");
@@ -561,6 +579,40 @@ void TapReplyTest::noRoomToKeep_ends()
     QCOMPARE(reply->error(), QNetworkReply::UnknownContentError);
     QVERIFY(!reply->releaseInto(bench.directory.path(), QStringLiteral("x"), ExistingFile::Keep));
     QTRY_COMPARE_WITH_TIMEOUT(m_server->connections(), 0, patienceMs);
+}
+
+void TapReplyTest::noRoomToKeep_beforeTheDecision_ends_data()
+{
+    QTest::addColumn<bool>("isFile");
+    QTest::addColumn<qint64>("roomBytes");
+    for (const bool isFile : {false, true}) {
+        const char *from = isFile ? "file" : "http";
+        QTest::addRow("%s", from) << isFile << qint64(600'000);
+        QTest::addRow("%s, its last bytes", from) << isFile << qint64(699'999);
+    }
+}
+
+void TapReplyTest::noRoomToKeep_beforeTheDecision_ends()
+{
+    // The bytes that do not fit come with those that decide, before the decision is announced.
+    QFETCH(bool, isFile);
+    QFETCH(qint64, roomBytes);
+    const QByteArray body = someBytes(700'000);
+    m_server->answer(path, {MisbehavingServer::response(body, body.size()), Then::Close});
+    TapSettings settings = scanningAtMost(500'000);
+    settings.maxSpoolBytes = roomBytes;
+    const TapBench bench(settings);
+    QFile file(bench.directory.filePath(QStringLiteral("body")));
+    QVERIFY(file.open(QIODevice::WriteOnly) && file.write(body) == body.size());
+    file.close();
+    const std::unique_ptr<TapReply> reply(
+        bench.get(isFile ? QUrl::fromLocalFile(file.fileName()) : m_server->url(path)));
+    QSignalSpy decided(reply.get(), &TapReply::decided);
+    AWAIT_FINISHED(reply);
+    QCOMPARE(decided.size(), 1);
+    QCOMPARE(reply->outcome()->result.reason(), Reason::TooLarge);
+    QCOMPARE(reply->error(), QNetworkReply::UnknownContentError);
+    QVERIFY(!reply->releaseInto(bench.directory.path(), QStringLiteral("x"), ExistingFile::Keep));
 }
 
 void TapReplyTest::scanTimedOut_isReleasedOrBlocked_data()

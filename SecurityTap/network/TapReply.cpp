@@ -72,7 +72,7 @@ bool TapReply::begin()
 //! Moves what Qt's reply holds into the inspection, as far as there is room, a slice at a time.
 void TapReply::takeIn()
 {
-    if (!inner() || m_isEnding || m_isBodyTaken)
+    if (!inner() || m_isEnding || m_isBodyTaken || m_isBodyLost)
         return;
     if (m_stage == Stage::Waiting && inner()->bytesAvailable() > 0 && !begin())
         return;
@@ -86,11 +86,9 @@ void TapReply::takeIn()
         if (count <= 0)
             break;
         if (!m_inspection->write({piece.data(), count})) {
-            if (m_stage == Stage::Giving) {
-                dropInner();
-                end(UnknownContentError,
-                    QStringLiteral("the rest of the download could not be stored"));
-            }
+            m_isBodyLost = true;
+            if (m_stage == Stage::Giving)
+                endReleased();
             return; // else the decision is on its way
         }
         left -= count;
@@ -152,21 +150,15 @@ void TapReply::endOfBody()
     m_isBodyTaken = true;
     if (!m_inspection)
         return;
-    if (!AnswerHead::isBodyComplete(*inner(), m_inspection->sizeBytes())) {
+    m_isCutOff = !AnswerHead::isBodyComplete(*inner(), m_inspection->sizeBytes());
+    if (m_isCutOff)
         m_inspection->abort();
-        if (m_stage == Stage::Giving)
-            endCutOff();
-        else if (m_inspection->outcome())
-            onDecided(*m_inspection->outcome());
-        return;
-    }
-    m_inspection->finish();
-    if (m_stage != Stage::Giving)
-        return;
-    if (m_inspection->isComplete())
-        endAsInner();
     else
-        end(UnknownContentError, QStringLiteral("the download could not be stored"));
+        m_inspection->finish();
+    if (m_stage == Stage::Giving)
+        endReleased();
+    else if (m_isCutOff && m_inspection->outcome())
+        onDecided(*m_inspection->outcome());
 }
 
 void TapReply::onDecided(const Outcome &outcome)
@@ -183,8 +175,8 @@ void TapReply::onDecided(const Outcome &outcome)
         return;
     }
     m_stage = Stage::Giving;
-    if (m_isBodyTaken) {
-        endAsInner();
+    if (m_isBodyTaken || m_isBodyLost) {
+        endReleased();
         return;
     }
     limitInner();
@@ -262,6 +254,19 @@ void TapReply::announceBytes()
         return;
     m_announcedBytes = m_body.sizeBytes();
     Q_EMIT readyRead();
+}
+
+//! Of a body that was decided to be released nothing more will come.
+void TapReply::endReleased()
+{
+    if (m_isCutOff) {
+        endCutOff();
+    } else if (m_inspection->isComplete()) {
+        endAsInner();
+    } else {
+        dropInner();
+        end(UnknownContentError, QStringLiteral("the download could not be stored"));
+    }
 }
 
 //! As Qt's reply; Qt does not notice every cut, and then caches what there is.

@@ -104,6 +104,7 @@ private:
     void end(NetworkError error, const QString &message);
     void endAsInner();
     void endCutOff();
+    void endReleased();
     void forget();
     qint64 unreadBytes() const;
 
@@ -113,6 +114,8 @@ private:
     Stage m_stage = Stage::Waiting;
     bool m_isInnerFinished = false; // no byte will be added to what Qt's reply holds
     bool m_isBodyTaken = false; // the inspection has all that will come
+    bool m_isBodyLost = false; // the inspection takes no more, and has less than that
+    bool m_isCutOff = false; // all that will come is not all there was
     bool m_isTakeInQueued = false;
     bool m_isEnding = false;
     bool m_isInnerLimited = false;
