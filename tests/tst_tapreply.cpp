@@ -24,7 +24,7 @@ const QString path = QStringLiteral("/body");
 class IndifferentPlugin final : public RequestServerPlugin {
 public:
     std::expected<void, QString> start(const QVariantMap &) override { return {}; }
-    Inspection *intercept(Download) override
+    std::expected<Inspection *, QString> intercept(Download) override
     {
         ++asked;
         return nullptr;
@@ -87,6 +87,10 @@ private Q_SLOTS:
     void indifferentPlugin_bodyPassesThrough();
     void indifferentPlugin_slowReader_stopsTheNetwork();
     void pluginGone_bodyIsRefused();
+    void pluginEnding_nestedLoop_bodyIsRefused_data();
+    void pluginEnding_nestedLoop_bodyIsRefused();
+    void pluginThatCouldNotStart_doesAsItsPolicySays_data();
+    void pluginThatCouldNotStart_doesAsItsPolicySays();
 
     void released_readsAsADevice();
     void passingThrough_readsAsADevice();
@@ -717,6 +721,74 @@ void TapReplyTest::pluginGone_bodyIsRefused()
     AWAIT_FINISHED(reply);
     QCOMPARE(reply->error(), QNetworkReply::ContentOperationNotPermittedError);
     QCOMPARE(reply->readAll(), QByteArray());
+}
+
+void TapReplyTest::pluginEnding_nestedLoop_bodyIsRefused_data()
+{
+    QTest::addColumn<bool>("isFailClosed");
+    QTest::newRow("fail open") << false;
+    QTest::newRow("fail closed") << true;
+}
+
+void TapReplyTest::pluginEnding_nestedLoop_bodyIsRefused()
+{
+    // The end of the plugin ends one reply; a slot of that one waits for another.
+    QFETCH(bool, isFailClosed);
+    const QString latePath = QStringLiteral("/late");
+    m_server->answer(
+        path, {MisbehavingServer::response(slowMarker, slowMarker.size()), Then::Close});
+    m_server->answer(latePath, {{}, Then::Hang});
+    TapSettings settings;
+    if (isFailClosed)
+        settings.policy = Policy::failClosed();
+    TapBench bench(settings);
+    const std::unique_ptr<TapReply> late(bench.get(m_server->url(latePath)));
+    const std::unique_ptr<TapReply> reply(bench.get(m_server->url(path)));
+    QTRY_VERIFY_WITH_TIMEOUT(m_server->connections(latePath) == 1 && bench.inspection()
+            && bench.inspection()->state() == Inspection::State::Scanning,
+        patienceMs);
+    bool hasLateEnded = false;
+    connect(reply.get(), &QNetworkReply::finished, this, [&] {
+        m_server->continueWith(latePath, MisbehavingServer::response("content", 7));
+        hasLateEnded = awaitFinished(*late);
+    });
+    bench.plugin.reset();
+    QVERIFY(hasLateEnded);
+    QCOMPARE(late->error(), QNetworkReply::ContentOperationNotPermittedError);
+    QCOMPARE(late->readAll(), QByteArray());
+}
+
+void TapReplyTest::pluginThatCouldNotStart_doesAsItsPolicySays_data()
+{
+    QTest::addColumn<bool>("isFailClosed");
+    QTest::newRow("fail open") << false;
+    QTest::newRow("fail closed") << true;
+}
+
+void TapReplyTest::pluginThatCouldNotStart_doesAsItsPolicySays()
+{
+    QFETCH(bool, isFailClosed);
+    m_server->answer(path, {MisbehavingServer::response("content", 7), Then::Close});
+    TapSettings settings;
+    settings.rulePaths = QStringList{QStringLiteral("/no/such/rules")};
+    settings.policy.forReason(Reason::ScannerUnavailable) =
+        isFailClosed ? Disposition::Block : Disposition::Release;
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("cannot start")));
+    SecurityTapPlugin plugin(settings);
+    QVERIFY(!plugin.tap());
+    TapAccessManager manager(plugin);
+    for (int i = 0; i < 2; ++i) { // each of them is visible
+        QTest::ignoreMessage(QtWarningMsg,
+            QRegularExpression(isFailClosed ? QStringLiteral("refused.*/body.*no scanner")
+                                            : QStringLiteral("uninspected.*/body.*no scanner")));
+        const std::unique_ptr<QNetworkReply> reply(
+            manager.get(QNetworkRequest(m_server->url(path))));
+        AWAIT_FINISHED(reply);
+        QCOMPARE(reply->error(),
+            isFailClosed ? QNetworkReply::ContentOperationNotPermittedError
+                         : QNetworkReply::NoError);
+        QCOMPARE(reply->readAll(), isFailClosed ? QByteArray() : QByteArray("content"));
+    }
 }
 
 void TapReplyTest::released_readsAsADevice()

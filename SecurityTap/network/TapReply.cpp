@@ -51,22 +51,23 @@ bool TapReply::begin()
 {
     mirror();
     const auto intercepted = m_manager->intercept(*inner());
-    if (intercepted) {
-        m_stage = Stage::Withholding;
-        m_inspection = *intercepted;
-        m_body.setInspection(m_inspection);
-        connect(m_inspection, &Inspection::decided, this, &TapReply::onDecided);
-        connect(m_inspection, &QObject::destroyed, this, &TapReply::onInspectionDestroyed);
-        return true;
+    if (!intercepted) {
+        dropInner();
+        end(ContentOperationNotPermittedError,
+            QStringLiteral("blocked: %1").arg(intercepted.error()));
+        return false;
     }
-    if (intercepted.error() == TapAccessManager::NoInspection::NotWanted) {
+    m_inspection = *intercepted;
+    if (!m_inspection) {
         m_stage = Stage::Untapped;
         limitInner();
         return true;
     }
-    dropInner();
-    end(ContentOperationNotPermittedError, QStringLiteral("blocked: the inspection has ended"));
-    return false;
+    m_stage = Stage::Withholding;
+    m_body.setInspection(m_inspection);
+    connect(m_inspection, &Inspection::decided, this, &TapReply::onDecided);
+    connect(m_inspection, &QObject::destroyed, this, &TapReply::onInspectionDestroyed);
+    return true;
 }
 
 //! Moves what Qt's reply holds into the inspection, as far as there is room, a slice at a time.
