@@ -32,11 +32,13 @@ class TapAccessManager;
 //! | block: cancelled            | OperationCanceledError            | nothing                    |
 //! | the transfer was cut off    | as of Qt's reply, never NoError   | nothing                    |
 //!
-//! errorString() says what was found. If the decision to release comes before the last byte (too
-//! large to be scanned), the body passes through from then on: what is here is readable, the rest
-//! follows live, a cut then leaves what has arrived readable, as in Qt, and readBufferSize() holds.
-//! A body that the plugin does not want to see passes through from the start. What has no body
-//! (HEAD, 204, 304, a refused connection) is not inspected and ends as Qt's reply does.
+//! Where the length is not known (chunks, compression), Qt 6.4 does not always tell of a cut; what
+//! came then counts as the body. errorString() says what was found. If the decision to release
+//! comes before the last byte (too large to be scanned), the body passes through from then on: what
+//! is here is readable, the rest follows live, a cut then leaves what has arrived readable, as in
+//! Qt, and readBufferSize() holds. A body that the plugin does not want to see passes through from
+//! the start. What has no body (HEAD, 204, 304, a refused connection) is not inspected and ends as
+//! Qt's reply does.
 //!
 //! What is readable is the inspection's: it ends with the plugin's tap, as does a transfer under
 //! way.
