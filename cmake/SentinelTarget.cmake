@@ -40,8 +40,9 @@ function(sentinel_library name folder)
         VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
     install(TARGETS ${name} EXPORT SecurityTapTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-    install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/ ${PROJECT_BINARY_DIR}/${folder}/
+    # Not the headers that need those of libraries which are our own affair (ADR 8).
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder}/
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sentinel/${folder}
-        FILES_MATCHING PATTERN "*.h" PATTERN "*_p.h" EXCLUDE PATTERN "*_autogen" EXCLUDE
-        PATTERN "CMakeFiles" EXCLUDE)
+        FILES_MATCHING PATTERN "*.h" PATTERN "*_p.h" EXCLUDE
+        REGEX "/engine/Yara(Finding|Library|Matches|Scan)\\.h$" EXCLUDE)
 endfunction()

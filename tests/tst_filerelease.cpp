@@ -70,7 +70,15 @@ struct stat statusOf(const Spool &spool)
 }
 
 // What a file system may lack, as vfat and others do; played by the kernel for this thread alone.
-enum class Lack { Nothing, NamelessFiles, NamelessFilesAndLinks, Links, Descriptors };
+enum class Lack {
+    Nothing,
+    NamelessFiles,
+    NamelessFilesAndLinks,
+    Links,
+    LinksAndKeepingRenames, // renames that replace nothing
+    AllLinksAndRenames,
+    Descriptors,
+};
 
 // Fails \p call with \p error, if the third argument's \p bits are set (0: always).
 void refuse(long call, unsigned error, unsigned bits)
@@ -97,8 +105,17 @@ void apply(Lack lack)
     constexpr unsigned nameless = O_TMPFILE & ~O_DIRECTORY;
     if (lack == Lack::NamelessFiles || lack == Lack::NamelessFilesAndLinks)
         refuse(SYS_openat, EOPNOTSUPP, nameless);
-    if (lack == Lack::Links || lack == Lack::NamelessFilesAndLinks)
+    const bool hasNoKeepingRenames =
+        lack == Lack::LinksAndKeepingRenames || lack == Lack::AllLinksAndRenames;
+    if (lack == Lack::Links || lack == Lack::NamelessFilesAndLinks || hasNoKeepingRenames)
         refuse(SYS_linkat, EPERM, 0);
+    if (hasNoKeepingRenames)
+        refuse(SYS_renameat2, EINVAL, 0);
+    if (lack == Lack::AllLinksAndRenames) {
+#ifdef SYS_renameat
+        refuse(SYS_renameat, EPERM, 0);
+#endif
+    }
     if (lack == Lack::Descriptors) // a link by /proc where there is no /proc
         refuse(SYS_linkat, ENOENT, 0);
 }
@@ -141,6 +158,7 @@ private Q_SLOTS:
     void release_notSealed_fails();
     void release_noSpace_leavesNothing_data();
     void release_noSpace_leavesNothing();
+    void release_noWayIntoPlace_leavesNothing();
     void release_killed_isWholeOrAbsent_data();
     void release_killed_isWholeOrAbsent();
 
@@ -210,6 +228,8 @@ void tst_FileRelease::addKinds() const
     row("memory, no nameless files, no links", u"memory"_s, Lack::NamelessFilesAndLinks);
     row("memory, no links", u"memory"_s, Lack::Links);
     row("disk, no links", u"disk"_s, Lack::Links);
+    row("memory, no links, no keeping renames", u"memory"_s, Lack::LinksAndKeepingRenames);
+    row("disk, no links, no keeping renames", u"disk"_s, Lack::LinksAndKeepingRenames);
     row("disk, no /proc", u"disk"_s, Lack::Descriptors);
 }
 
@@ -544,6 +564,17 @@ void tst_FileRelease::release_noSpace_leavesNothing()
     QVERIFY(released.error().message.contains(m_directory->path()));
     QCOMPARE(entries(), QStringList{u"name.bin"_s});
     QCOMPARE(contentOf(path(u"name.bin"_s)), QByteArray("mine"));
+}
+
+void tst_FileRelease::release_noWayIntoPlace_leavesNothing()
+{
+    const auto spool = makeSpool(u"memory"_s, pattern(100));
+    for (const ExistingFile existing : {ExistingFile::Keep, ExistingFile::Replace}) {
+        const auto released = release(*spool, existing, Lack::AllLinksAndRenames);
+        QVERIFY(!released);
+        QCOMPARE(released.error().code, ReleaseError::Code::Failed);
+        QVERIFY(entries().isEmpty());
+    }
 }
 
 void tst_FileRelease::release_killed_isWholeOrAbsent_data()

@@ -19,6 +19,12 @@ using Test::hang;
 using Test::noise;
 using Test::RuleDirectory;
 
+namespace {
+
+constexpr ConnectionId connectionOfTheTest = 7;
+
+} // namespace
+
 //! The life of an Inspection, and what SecurityTap does around it.
 class InspectionTest : public QObject {
     Q_OBJECT
@@ -38,6 +44,7 @@ private Q_SLOTS:
     void sealFails_afterTheDecision_outcomeStandsButNothingIsReleased();
     void endInEachState_isDecidedOnce_data();
     void endInEachState_isDecidedOnce();
+    void noConnection_closed_cancelsNothing();
     void deletedInEachState_isSilent_data();
     void deletedInEachState_isSilent();
     void deletedInSlot_isFine();
@@ -304,7 +311,9 @@ Inspection *InspectionTest::bringTo(SecurityTap &tap, const QByteArray &state, Q
         if (!QTest::qWaitFor([&] { return tap.telemetry().activeWorkers == 1; }))
             qFatal("the worker did not start");
     }
-    Inspection *inspection = tap.inspect({});
+    Download download;
+    download.connection = connectionOfTheTest;
+    Inspection *inspection = tap.inspect(download);
     if (state == "new")
         return inspection;
     if (state == "scanning")
@@ -365,7 +374,7 @@ void InspectionTest::endInEachState_isDecidedOnce()
     if (end == "cancel")
         inspection->cancel();
     else if (end == "disconnect")
-        tap->closeConnection(0);
+        tap->closeConnection(connectionOfTheTest);
     else if (end == "abort")
         inspection->abort();
     else if (end == "tap ends")
@@ -383,6 +392,14 @@ void InspectionTest::endInEachState_isDecidedOnce()
     tap.reset();
     QCoreApplication::processEvents();
     QCOMPARE_LE(decisions, 1);
+}
+
+void InspectionTest::noConnection_closed_cancelsNothing()
+{
+    const auto tap = make();
+    const Inspection *inspection = tap->inspect({}); // belongs to no connection
+    tap->closeConnection(noConnection);
+    QVERIFY(!inspection->outcome());
 }
 
 void InspectionTest::deletedInEachState_isSilent_data()

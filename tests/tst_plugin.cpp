@@ -39,7 +39,9 @@ private Q_SLOTS:
     void start_failClosed_blocksEveryReason();
     void start_defaultTimeout_givesWayToShorterMost();
     void start_badRules_areNamed();
-    void plugin_notStarted_interceptsNothing();
+    void plugin_notStarted_passesWithAWarning();
+    void plugin_startFailed_doesAsItsPolicySays_data();
+    void plugin_startFailed_doesAsItsPolicySays();
     void plugin_destroyed_decidesWhatIsUnderWay();
     void connectionClosed_cancelsItsInspectionsOnly();
 };
@@ -56,7 +58,7 @@ void PluginTest::module_loaded_inspects()
     const auto outcomeOf = [plugin](const QByteArray &content) -> std::optional<Outcome> {
         Download download;
         download.metadata.filename = QStringLiteral("download.txt");
-        const std::unique_ptr<Inspection> inspection(plugin->intercept(download));
+        const std::unique_ptr<Inspection> inspection(plugin->intercept(download).value_or(nullptr));
         QSignalSpy decided(inspection.get(), &Inspection::decided);
         inspection->write(content);
         inspection->finish();
@@ -251,34 +253,77 @@ void PluginTest::start_badRules_areNamed()
     QCOMPARE(inProcess.errorString(), started.error());
 }
 
-void PluginTest::plugin_notStarted_interceptsNothing()
+void PluginTest::plugin_notStarted_passesWithAWarning()
 {
     SecurityTapPlugin plugin;
     QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("uninspected")));
-    QVERIFY(!plugin.intercept({}));
+    const auto intercepted = plugin.intercept({});
+    QVERIFY(intercepted.has_value());
+    QVERIFY(!*intercepted);
     plugin.connectionClosed(1);
     QCOMPARE(plugin.telemetry().workers, 0);
+}
+
+void PluginTest::plugin_startFailed_doesAsItsPolicySays_data()
+{
+    QTest::addColumn<QVariantMap>("settings");
+    QTest::addColumn<bool>("isRefused");
+    const QString rules = QStringLiteral("rules");
+    const QString noRules = QStringLiteral("/no/such/rules");
+    const QString reasons = QStringLiteral("failClosedReasons");
+    QTest::newRow("fail open") << QVariantMap{{rules, noRules}} << false;
+    QTest::newRow("fail closed") << QVariantMap{{rules, noRules},
+        {QStringLiteral("failClosed"), true}}
+                                 << true;
+    QTest::newRow("fail closed for this")
+        << QVariantMap{{rules, noRules}, {reasons, QStringLiteral("ScannerUnavailable")}} << true;
+    QTest::newRow("fail closed for another")
+        << QVariantMap{{rules, noRules}, {reasons, QStringLiteral("QueueFull")}} << false;
+    QTest::newRow("policy unknown") << QVariantMap{{QStringLiteral("failclosed"), true}} << true;
+}
+
+void PluginTest::plugin_startFailed_doesAsItsPolicySays()
+{
+    QFETCH(QVariantMap, settings);
+    QFETCH(bool, isRefused);
+    SecurityTapPlugin plugin;
+    QVERIFY(!plugin.start(settings));
+    Download download;
+    download.metadata.url = QUrl(QStringLiteral("http://example.org/named"));
+    QTest::ignoreMessage(QtWarningMsg,
+        QRegularExpression(
+            isRefused ? QStringLiteral("refused.*/named") : QStringLiteral("uninspected.*/named")));
+    const auto intercepted = plugin.intercept(download);
+    QCOMPARE(intercepted.has_value(), !isRefused);
+    if (isRefused)
+        QVERIFY(!intercepted.error().isEmpty());
+    else
+        QVERIFY(!*intercepted);
+    // Another start may succeed.
+    QVERIFY(plugin.start({{QStringLiteral("rules"), houseRules}}));
+    QVERIFY(plugin.intercept(download).value_or(nullptr));
 }
 
 void PluginTest::plugin_destroyed_decidesWhatIsUnderWay()
 {
     auto plugin = std::make_unique<SecurityTapPlugin>();
     QVERIFY(plugin->start({{QStringLiteral("rules"), houseRules}}));
-    Inspection *inspection = plugin->intercept({});
+    Inspection *inspection = plugin->intercept({}).value_or(nullptr);
+    QVERIFY(inspection);
     QVERIFY(inspection->write(QByteArrayView("half")));
     std::optional<Outcome> outcome;
-    bool isTapGone = false;
+    bool isRefused = false;
     connect(inspection, &Inspection::decided, this, [&](const Outcome &decided) {
         outcome = decided;
-        isTapGone = plugin->intercept({}) == nullptr; // a slot may ask for more
+        isRefused = !plugin->intercept({}); // a slot may ask for more
     });
     QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("without a clean")));
-    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("uninspected")));
+    QTest::ignoreMessage(QtWarningMsg, QRegularExpression(QStringLiteral("refused")));
     delete plugin.get(); // while the pointer still shows it, for the slot
     (void)plugin.release();
     QVERIFY(outcome);
     QCOMPARE(outcome->result.reason(), Reason::ScannerUnavailable);
-    QVERIFY(isTapGone);
+    QVERIFY(isRefused);
 }
 
 void PluginTest::connectionClosed_cancelsItsInspectionsOnly()
@@ -287,9 +332,9 @@ void PluginTest::connectionClosed_cancelsItsInspectionsOnly()
     QVERIFY(plugin.start({{QStringLiteral("rules"), houseRules}}));
     Download download;
     download.connection = 7;
-    Inspection *closed = plugin.intercept(download);
+    Inspection *closed = plugin.intercept(download).value_or(nullptr);
     download.connection = 8;
-    Inspection *other = plugin.intercept(download);
+    Inspection *other = plugin.intercept(download).value_or(nullptr);
     plugin.connectionClosed(7);
     QVERIFY(closed->outcome());
     QCOMPARE(closed->outcome()->result.reason(), Reason::Cancelled);

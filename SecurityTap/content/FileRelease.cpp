@@ -84,6 +84,7 @@ public:
 private:
     Errno linkAs(int file, const QByteArray &name) const;
     Errno renameFrom(const QByteArray &temporary) const;
+    Errno renameOverPlaceholder(const QByteArray &temporary) const;
     void remove(const QByteArray &name) const { ::unlinkat(m_directory.get(), name, 0); }
 
     FileDescriptor m_directory;
@@ -110,7 +111,23 @@ Errno Target::renameFrom(const QByteArray &temporary) const
         error = asErrno(::linkat(directory, temporary, directory, m_name, 0));
         if (error == 0)
             remove(temporary);
+        else if (isUnsupported(error)) // as on some that run in user space
+            error = renameOverPlaceholder(temporary);
     }
+    return error;
+}
+
+// Takes the name by an empty file, which the rename replaces.
+Errno Target::renameOverPlaceholder(const QByteArray &temporary) const
+{
+    const int directory = m_directory.get();
+    const FileDescriptor placeholder(::openat(
+        directory, m_name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, privateMode));
+    if (!placeholder.isValid())
+        return errno;
+    const Errno error = asErrno(::renameat(directory, temporary, directory, m_name));
+    if (error != 0)
+        remove(m_name);
     return error;
 }
 

@@ -35,7 +35,8 @@ enum class ExistingFile : quint8 {
 //! second time. The file has the mode that the umask gives to new files. A symbolic link of that
 //! name is never followed (Replace replaces the link itself), a directory never replaced. Where the
 //! file system has no nameless files or links (vfat), or where Replace finds a file, a process that
-//! is killed meanwhile may leave a hidden .download-* file behind. Does not wait for the disk.
+//! is killed meanwhile may leave a hidden .download-* file behind; on one that can neither link nor
+//! rename without replacing, also an empty file of the name. Does not wait for the disk.
 //!
 //! \p name must be one component (sanitisedFileName()). Blocks for the time of the copy, if there
 //! is one. Returns the path of the file. Thread: any that owns \p spool meanwhile.

@@ -7,8 +7,10 @@
 
 namespace Sentinel {
 
-//! A client connection, as its request server numbers it; 0 where there is none.
+//! A client connection, as its request server numbers it, from 1 on.
 using ConnectionId = quint64;
+//! Of downloads that belong to none.
+inline constexpr ConnectionId noConnection = 0;
 
 //! \brief What a browser has when a download begins.
 struct Download {
@@ -19,7 +21,7 @@ struct Download {
     };
 
     DownloadMetadata metadata;
-    ConnectionId connection = 0;
+    ConnectionId connection = noConnection;
     QString destinationDirectory; //!< where it will be released to; empty if not known yet
     Kind kind = Kind::Whole;
 };

@@ -15,7 +15,7 @@ namespace Sentinel {
 //! \brief How an inspection ended: the facts (result) and the decision (disposition). Final.
 struct Outcome {
     quint64 inspection = 0; //!< Inspection::id()
-    ConnectionId connection = 0;
+    ConnectionId connection = noConnection;
     DownloadMetadata metadata; //!< as announced
     ScanResult result;
     Disposition disposition = Disposition::Block;

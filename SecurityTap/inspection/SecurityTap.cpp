@@ -123,13 +123,16 @@ Outcome SecurityTap::inspectDownload(const DownloadMetadata &metadata, const QBy
         result = future.get(); // answered at its deadline at the latest
     }
     const Disposition disposition = decide(m_settings.policy, *result);
-    return Outcome{nextInspectionId(), 0, metadata, std::move(*result), disposition, content.size(),
+    return Outcome{nextInspectionId(), noConnection, metadata, std::move(*result), disposition,
+        content.size(),
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start)};
 }
 
 void SecurityTap::closeConnection(ConnectionId connection)
 {
     Q_ASSERT(thread() == QThread::currentThread());
+    if (connection == noConnection)
+        return;
     for (Inspection *inspection : findChildren<Inspection *>(Qt::FindDirectChildrenOnly)) {
         if (inspection->download().connection == connection)
             inspection->cancel();

@@ -40,9 +40,9 @@ public:
     Inspection *inspect(Download download);
 
     //! Inspects \p content and calls \p callback with the outcome on the thread of \p context, from
-    //! its event loop. Never, if the context is destroyed first or the inspection is cancelled
-    //! (closeConnection(), cancel() on the result of inspection()). Returns at once; shares the
-    //! content instead of copying it. Returns the inspection's id.
+    //! its event loop. Never, if the context is destroyed first, which also takes the scan out of
+    //! the queue, or the download is cancelled (closeConnection()). Returns at once; shares the
+    //! content instead of copying it. Returns the inspection's id, which its outcome names.
     quint64 asyncInspectDownload(const DownloadMetadata &metadata, const QByteArray &content,
         QObject *context, std::function<void(const Outcome &)> callback);
     quint64 asyncInspectDownload(const Download &download, const QByteArray &content,
@@ -52,7 +52,7 @@ public:
     //! for an event loop.
     Outcome inspectDownload(const DownloadMetadata &metadata, const QByteArray &content);
 
-    //! The client connection is gone: cancels all that belongs to it.
+    //! The client connection is gone: cancels all that belongs to it. noConnection: nothing.
     void closeConnection(ConnectionId connection);
 
     TelemetrySnapshot telemetry() const;

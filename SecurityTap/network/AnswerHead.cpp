@@ -28,6 +28,12 @@ QVariant requestAttribute(const QNetworkReply &reply, TapAccessManager::RequestA
     return reply.request().attribute(QNetworkRequest::Attribute(code));
 }
 
+//! The value that the last answer gave: with a redirect's, Qt 6.4 may show both joined by a comma.
+QByteArray lastValue(const QNetworkReply &reply, const QByteArray &name)
+{
+    return reply.rawHeader(name).split(',').constLast().trimmed();
+}
+
 bool isErrorOfStatus(QNetworkReply::NetworkError error, int status)
 {
     // Errors from ContentAccessDenied on are about contents and servers, those before about
@@ -45,10 +51,7 @@ Download download(const QNetworkReply &reply)
     download.metadata.url = reply.url();
     download.metadata.filename =
         proposedFileName(reply.rawHeader("Content-Disposition"), reply.url());
-    // After a redirect Qt 6.4 may show both answers' headers, joined with a comma: the last counts.
-    download.metadata.mimeType = reply.header(QNetworkRequest::ContentTypeHeader)
-                                     .toString()
-                                     .section(QLatin1Char(','), -1)
+    download.metadata.mimeType = QString::fromLatin1(lastValue(reply, "Content-Type"))
                                      .section(QLatin1Char(';'), 0, 0)
                                      .trimmed()
                                      .toLower();
@@ -65,11 +68,14 @@ Download download(const QNetworkReply &reply)
 std::optional<qint64> announcedBytes(const QNetworkReply &reply)
 {
     // Qt decodes what it asked for itself; see QNetworkRequest on "Accept-Encoding".
-    const bool isDecoded =
-        reply.hasRawHeader("Content-Encoding") && !reply.request().hasRawHeader("Accept-Encoding");
+    const bool isDecoded = !lastValue(reply, "Content-Encoding").isEmpty()
+        && !reply.request().hasRawHeader("Accept-Encoding");
+    // A body in chunks has no length; one that is shown is left over from a redirect.
+    const bool isChunked = lastValue(reply, "Transfer-Encoding").toLower() == "chunked";
     bool isNumber = false;
-    const qint64 length = reply.header(QNetworkRequest::ContentLengthHeader).toLongLong(&isNumber);
-    return isNumber && length >= 0 && !isDecoded ? std::optional(length) : std::nullopt;
+    const qint64 length = lastValue(reply, "Content-Length").toLongLong(&isNumber);
+    return isNumber && length >= 0 && !isDecoded && !isChunked ? std::optional(length)
+                                                               : std::nullopt;
 }
 
 bool isBodyComplete(const QNetworkReply &reply, qint64 arrivedBytes)

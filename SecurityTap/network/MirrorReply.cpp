@@ -80,8 +80,9 @@ void MirrorReply::mirror()
     for (const QNetworkRequest::Attribute code : attributes)
         setAttribute(code, m_inner->attribute(code));
     const QList<QByteArray> names = rawHeaderList();
-    for (const QByteArray &name : names) { // of an answer that was a redirect
-        if (!m_inner->hasRawHeader(name))
+    for (const QByteArray &name : names) {
+        // Of an answer that was a redirect. Qt would keep the first length that it has parsed.
+        if (m_inner->rawHeader(name) != rawHeader(name))
             setRawHeader(name, QByteArray());
     }
     for (const auto &[name, value] : m_inner->rawHeaderPairs())

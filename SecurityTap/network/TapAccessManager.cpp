@@ -35,15 +35,11 @@ QNetworkReply *TapAccessManager::createRequest(
     return new TapReply(*this, operation, inner);
 }
 
-std::expected<Inspection *, TapAccessManager::NoInspection> TapAccessManager::intercept(
-    const QNetworkReply &inner) const
+std::expected<Inspection *, QString> TapAccessManager::intercept(const QNetworkReply &inner) const
 {
     if (m_isGuarded && !m_guard)
-        return std::unexpected(NoInspection::NoInspector);
-    Inspection *inspection = m_plugin.intercept(AnswerHead::download(inner));
-    if (!inspection)
-        return std::unexpected(NoInspection::NotWanted);
-    return inspection;
+        return std::unexpected(explanation(Reason::ScannerUnavailable));
+    return m_plugin.intercept(AnswerHead::download(inner));
 }
 
 } // namespace Sentinel

@@ -50,12 +50,9 @@ protected:
 
 private:
     friend class TapReply;
-    enum class NoInspection : quint8 {
-        NotWanted, //!< the plugin is not interested in this body
-        NoInspector, //!< there is nobody any more who could be
-    };
-    //! Asks the plugin about the body of Qt's reply \p inner, whose headers are here.
-    std::expected<Inspection *, NoInspection> intercept(const QNetworkReply &inner) const;
+    //! Asks the plugin about the body of Qt's reply \p inner, whose headers are here; see
+    //! RequestServerPlugin::intercept().
+    std::expected<Inspection *, QString> intercept(const QNetworkReply &inner) const;
 
     RequestServerPlugin &m_plugin;
     const bool m_isGuarded; // the plugin is a QObject

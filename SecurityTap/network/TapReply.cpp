@@ -51,28 +51,29 @@ bool TapReply::begin()
 {
     mirror();
     const auto intercepted = m_manager->intercept(*inner());
-    if (intercepted) {
-        m_stage = Stage::Withholding;
-        m_inspection = *intercepted;
-        m_body.setInspection(m_inspection);
-        connect(m_inspection, &Inspection::decided, this, &TapReply::onDecided);
-        connect(m_inspection, &QObject::destroyed, this, &TapReply::onInspectionDestroyed);
-        return true;
+    if (!intercepted) {
+        dropInner();
+        end(ContentOperationNotPermittedError,
+            QStringLiteral("blocked: %1").arg(intercepted.error()));
+        return false;
     }
-    if (intercepted.error() == TapAccessManager::NoInspection::NotWanted) {
+    m_inspection = *intercepted;
+    if (!m_inspection) {
         m_stage = Stage::Untapped;
         limitInner();
         return true;
     }
-    dropInner();
-    end(ContentOperationNotPermittedError, QStringLiteral("blocked: the inspection has ended"));
-    return false;
+    m_stage = Stage::Withholding;
+    m_body.setInspection(m_inspection);
+    connect(m_inspection, &Inspection::decided, this, &TapReply::onDecided);
+    connect(m_inspection, &QObject::destroyed, this, &TapReply::onInspectionDestroyed);
+    return true;
 }
 
 //! Moves what Qt's reply holds into the inspection, as far as there is room, a slice at a time.
 void TapReply::takeIn()
 {
-    if (!inner() || m_isEnding || m_isBodyTaken)
+    if (!inner() || m_isEnding || m_isBodyTaken || m_isBodyLost)
         return;
     if (m_stage == Stage::Waiting && inner()->bytesAvailable() > 0 && !begin())
         return;
@@ -86,11 +87,9 @@ void TapReply::takeIn()
         if (count <= 0)
             break;
         if (!m_inspection->write({piece.data(), count})) {
-            if (m_stage == Stage::Giving) {
-                dropInner();
-                end(UnknownContentError,
-                    QStringLiteral("the rest of the download could not be stored"));
-            }
+            m_isBodyLost = true;
+            if (m_stage == Stage::Giving)
+                endReleased();
             return; // else the decision is on its way
         }
         left -= count;
@@ -152,21 +151,15 @@ void TapReply::endOfBody()
     m_isBodyTaken = true;
     if (!m_inspection)
         return;
-    if (!AnswerHead::isBodyComplete(*inner(), m_inspection->sizeBytes())) {
+    m_isCutOff = !AnswerHead::isBodyComplete(*inner(), m_inspection->sizeBytes());
+    if (m_isCutOff)
         m_inspection->abort();
-        if (m_stage == Stage::Giving)
-            endCutOff();
-        else if (m_inspection->outcome())
-            onDecided(*m_inspection->outcome());
-        return;
-    }
-    m_inspection->finish();
-    if (m_stage != Stage::Giving)
-        return;
-    if (m_inspection->isComplete())
-        endAsInner();
     else
-        end(UnknownContentError, QStringLiteral("the download could not be stored"));
+        m_inspection->finish();
+    if (m_stage == Stage::Giving)
+        endReleased();
+    else if (m_isCutOff && m_inspection->outcome())
+        onDecided(*m_inspection->outcome());
 }
 
 void TapReply::onDecided(const Outcome &outcome)
@@ -183,8 +176,8 @@ void TapReply::onDecided(const Outcome &outcome)
         return;
     }
     m_stage = Stage::Giving;
-    if (m_isBodyTaken) {
-        endAsInner();
+    if (m_isBodyTaken || m_isBodyLost) {
+        endReleased();
         return;
     }
     limitInner();
@@ -262,6 +255,19 @@ void TapReply::announceBytes()
         return;
     m_announcedBytes = m_body.sizeBytes();
     Q_EMIT readyRead();
+}
+
+//! Of a body that was decided to be released nothing more will come.
+void TapReply::endReleased()
+{
+    if (m_isCutOff) {
+        endCutOff();
+    } else if (m_inspection->isComplete()) {
+        endAsInner();
+    } else {
+        dropInner();
+        end(UnknownContentError, QStringLiteral("the download could not be stored"));
+    }
 }
 
 //! As Qt's reply; Qt does not notice every cut, and then caches what there is.

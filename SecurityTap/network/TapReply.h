@@ -32,11 +32,13 @@ class TapAccessManager;
 //! | block: cancelled            | OperationCanceledError            | nothing                    |
 //! | the transfer was cut off    | as of Qt's reply, never NoError   | nothing                    |
 //!
-//! errorString() says what was found. If the decision to release comes before the last byte (too
-//! large to be scanned), the body passes through from then on: what is here is readable, the rest
-//! follows live, a cut then leaves what has arrived readable, as in Qt, and readBufferSize() holds.
-//! A body that the plugin does not want to see passes through from the start. What has no body
-//! (HEAD, 204, 304, a refused connection) is not inspected and ends as Qt's reply does.
+//! Where the length is not known (chunks, compression), Qt 6.4 does not always tell of a cut; what
+//! came then counts as the body. errorString() says what was found. If the decision to release
+//! comes before the last byte (too large to be scanned), the body passes through from then on: what
+//! is here is readable, the rest follows live, a cut then leaves what has arrived readable, as in
+//! Qt, and readBufferSize() holds. A body that the plugin does not want to see passes through from
+//! the start. What has no body (HEAD, 204, 304, a refused connection) is not inspected and ends as
+//! Qt's reply does.
 //!
 //! What is readable is the inspection's: it ends with the plugin's tap, as does a transfer under
 //! way.
@@ -104,6 +106,7 @@ private:
     void end(NetworkError error, const QString &message);
     void endAsInner();
     void endCutOff();
+    void endReleased();
     void forget();
     qint64 unreadBytes() const;
 
@@ -113,6 +116,8 @@ private:
     Stage m_stage = Stage::Waiting;
     bool m_isInnerFinished = false; // no byte will be added to what Qt's reply holds
     bool m_isBodyTaken = false; // the inspection has all that will come
+    bool m_isBodyLost = false; // the inspection takes no more, and has less than that
+    bool m_isCutOff = false; // all that will come is not all there was
     bool m_isTakeInQueued = false;
     bool m_isEnding = false;
     bool m_isInnerLimited = false;

@@ -27,10 +27,11 @@ public:
     virtual std::expected<void, QString> start(const QVariantMap &settings) = 0;
 
     //! The inspection of a response body that begins, to stream it into; the caller deletes it when
-    //! done. Null: this body is of no interest, pass it through.
-    virtual Inspection *intercept(Download download) = 0;
+    //! done. Null: this body is to be passed through, as it is of no interest. The error, which is
+    //! for people: nobody can look at this body, and it must not be given out.
+    virtual std::expected<Inspection *, QString> intercept(Download download) = 0;
 
-    //! The client connection is gone: whatever belongs to it is cancelled.
+    //! The client connection is gone: whatever belongs to it is cancelled. noConnection: nothing.
     virtual void connectionClosed(ConnectionId connection) = 0;
 
     virtual TelemetrySnapshot telemetry() const = 0;

@@ -2,6 +2,7 @@
 #include "SecurityTap/plugin/SecurityTapPlugin.h"
 
 #include "SecurityTap/Logging.h"
+#include "SecurityTap/content/FileName.h"
 
 #include <QFileInfo>
 
@@ -116,6 +117,12 @@ private:
     QString m_problem;
 };
 
+//! What \p policy says of a body when there is nobody who could look at it.
+Disposition unscanned(const Policy &policy)
+{
+    return decide(policy, ScanResult::notScanned(Reason::ScannerUnavailable));
+}
+
 void readPolicy(SettingsReader &reader, Policy &policy)
 {
     if (reader.flag(QStringLiteral("failClosed")).value_or(false))
@@ -193,9 +200,13 @@ std::expected<TapSettings, QString> tapSettings(const QVariantMap &settings)
     return result;
 }
 
-SecurityTapPlugin::SecurityTapPlugin(QObject *parent) : QObject(parent) { }
+SecurityTapPlugin::SecurityTapPlugin(QObject *parent)
+    : QObject(parent), m_withoutTap(unscanned(Policy()))
+{
+}
 
-SecurityTapPlugin::SecurityTapPlugin(TapSettings settings, QObject *parent) : QObject(parent)
+SecurityTapPlugin::SecurityTapPlugin(TapSettings settings, QObject *parent)
+    : SecurityTapPlugin(parent)
 {
     if (const auto started = startWith(std::move(settings)); !started)
         qCWarning(logTap).noquote() << "the plugin cannot start:" << started.error();
@@ -203,7 +214,9 @@ SecurityTapPlugin::SecurityTapPlugin(TapSettings settings, QObject *parent) : QO
 
 SecurityTapPlugin::~SecurityTapPlugin()
 {
-    // Slots that hear the last outcomes may call us: they then find a plugin without a tap.
+    // Slots that hear the last outcomes may call us, or run an event loop in which other bodies
+    // begin: they then find a plugin without a tap.
+    m_withoutTap = Disposition::Block;
     const auto tap = std::exchange(m_tap, nullptr);
 }
 
@@ -211,6 +224,7 @@ std::expected<void, QString> SecurityTapPlugin::start(const QVariantMap &setting
 {
     auto read = tapSettings(settings);
     if (!read) {
+        m_withoutTap = Disposition::Block;
         m_errorString = read.error();
         return std::unexpected(m_errorString);
     }
@@ -221,6 +235,7 @@ std::expected<void, QString> SecurityTapPlugin::startWith(TapSettings settings)
 {
     if (m_tap)
         return std::unexpected(QStringLiteral("the plugin was started before"));
+    m_withoutTap = unscanned(settings.policy);
     auto tap = SecurityTap::create(std::move(settings));
     if (!tap) {
         QStringList problems;
@@ -234,13 +249,17 @@ std::expected<void, QString> SecurityTapPlugin::startWith(TapSettings settings)
     return {};
 }
 
-Inspection *SecurityTapPlugin::intercept(Download download)
+std::expected<Inspection *, QString> SecurityTapPlugin::intercept(Download download)
 {
-    if (!m_tap) {
-        qCWarning(logTap) << "a download passes uninspected: the plugin is not started";
-        return nullptr;
-    }
-    return m_tap->inspect(std::move(download));
+    if (m_tap)
+        return m_tap->inspect(std::move(download));
+    const bool isRefused = m_withoutTap == Disposition::Block;
+    const QString why = explanation(Reason::ScannerUnavailable);
+    qCWarning(logTap).noquote() << (isRefused ? "refused:" : "passes uninspected:")
+                                << printable(download.metadata.url.toDisplayString()) << why;
+    if (isRefused)
+        return std::unexpected(why);
+    return nullptr;
 }
 
 void SecurityTapPlugin::connectionClosed(ConnectionId connection)

@@ -42,8 +42,12 @@ SECURITYTAP_EXPORT std::expected<TapSettings, QString> tapSettings(const QVarian
 //! \brief The plugin: a SecurityTap behind the interface that request servers know.
 //!
 //! In process it is made from TapSettings and ready if tap() is not null; loaded by QPluginLoader
-//! it is made empty and readied by start(). Without a tap intercept() returns null, with a warning:
-//! bodies then pass uninspected, so an embedder must not overlook the error of start().
+//! it is made empty and readied by start().
+//!
+//! Without a tap nobody can look at a body. What becomes of it is what the policy says of
+//! ScannerUnavailable: refused, or passed through (the default), each with a warning. All are
+//! refused if the settings could not be read, as then the policy is not known, and while the plugin
+//! is being destroyed.
 //!
 //! Owner:  the embedder, or the QPluginLoader.
 //! Thread: owner. start() and the constructors block for the time of compiling the rules.
@@ -61,7 +65,7 @@ public:
 
     //! See tapSettings(). Fails if it was started before.
     std::expected<void, QString> start(const QVariantMap &settings) override;
-    Inspection *intercept(Download download) override;
+    std::expected<Inspection *, QString> intercept(Download download) override;
     void connectionClosed(ConnectionId connection) override;
     TelemetrySnapshot telemetry() const override;
 
@@ -74,6 +78,7 @@ private:
     std::expected<void, QString> startWith(TapSettings settings);
 
     std::unique_ptr<SecurityTap> m_tap;
+    Disposition m_withoutTap; // of bodies that nobody can look at
     QString m_errorString;
 };
 

@@ -16,6 +16,16 @@ endfunction()
 
 file(REMOVE_RECURSE ${WORK})
 run(${CMAKE_COMMAND} --install ${BUILT} --prefix ${WORK}/installed)
+
+# No header needs those of libyara or OpenSSL.
+file(GLOB_RECURSE headers ${WORK}/installed/include/*.h)
+foreach(header ${headers})
+    file(STRINGS ${header} foreign REGEX "#include <(yara|openssl)")
+    if(foreign)
+        message(FATAL_ERROR "${header}: ${foreign}")
+    endif()
+endforeach()
+
 run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -G ${GENERATOR}
     -D CMAKE_PREFIX_PATH=${WORK}/installed
     -D CMAKE_BUILD_TYPE=${BUILD_TYPE}

@@ -8,6 +8,7 @@
 #include "examples/demo/SampleFiles.h"
 #include "tests/support/MisbehavingServer.h"
 #include "tests/support/NginxServer.h"
+#include "tests/support/RuleDirectory.h"
 #include "tests/support/RuleSamples.h"
 
 #include <QCoreApplication>
@@ -91,18 +92,33 @@ bool run(TapAccessManager &manager, const Row &row)
     return right;
 }
 
-//! More downloads at once than the queue has places: some are released unscanned, and say so; none
-//! is lost, delayed for ever or changed.
+//! Keeps the only worker busy with a scan of a second or more.
+void occupy(SecurityTap &tap)
+{
+    tap.asyncInspectDownload(
+        DownloadMetadata{}, Test::hang(100'000'000), &tap, [](const Outcome &) {});
+    while (tap.telemetry().activeWorkers == 0)
+        QCoreApplication::processEvents(QEventLoop::WaitForMoreEvents, 10);
+}
+
+//! More downloads at once than the queue has places, while the worker is busy: some are released
+//! unscanned, and say so; none is lost, delayed for ever or changed.
 bool flood(Test::NginxServer &server)
 {
     constexpr int downloads = 100;
-    TapSettings settings;
+    constexpr qsizetype downloadBytes = 90'000;
+    const Test::RuleDirectory busyRules(Test::markerRules());
+    TapSettings settings = busyRules.settings();
+    settings.rulePaths.append(defaultRulesDirectory());
+    settings.scanning.timeouts.least =
+        settings.scanning.timeouts.most; // who waits, waits that long
     settings.scanning.workers.maxWorkers = 1;
     settings.scanning.queue.maxRequests = 2;
     SecurityTapPlugin plugin(settings);
     TapAccessManager manager(plugin);
     for (int i = 0; i < downloads; ++i)
-        server.addFile(QStringLiteral("flood%1").arg(i), Demo::binary(900'000, quint32(i)));
+        server.addFile(QStringLiteral("flood%1").arg(i), Demo::binary(downloadBytes, quint32(i)));
+    occupy(*plugin.tap());
 
     QElapsedTimer timer;
     timer.start();
@@ -122,8 +138,8 @@ bool flood(Test::NginxServer &server)
             const bool isOverflow = outcome && outcome->result.reason() == Reason::QueueFull;
             clean += isClean;
             overflowed += isOverflow;
-            wrong +=
-                (!isClean && !isOverflow) || reply->readAll() != Demo::binary(900'000, quint32(i));
+            wrong += (!isClean && !isOverflow)
+                || reply->readAll() != Demo::binary(downloadBytes, quint32(i));
             reply->deleteLater();
             if (++finished == downloads)
                 loop.quit();
@@ -131,8 +147,8 @@ bool flood(Test::NginxServer &server)
     }
     loop.exec();
     const bool right = wrong == 0 && overflowed > 0 && clean > 0;
-    printLine(QStringLiteral("flood: %1 at once, 2 places").arg(downloads),
-        QString::number(downloads * 900'000),
+    printLine(QStringLiteral("flood: %1, the worker busy").arg(downloads),
+        QString::number(downloads * downloadBytes),
         QStringLiteral("%1 Clean, %2 QueueFull").arg(clean).arg(overflowed),
         QStringLiteral("Release"), QStringLiteral("%1 ms").arg(timer.elapsed()),
         right ? QStringLiteral("right") : QStringLiteral("WRONG"));

@@ -74,11 +74,13 @@ void MisbehavingServer::onConnection()
 
 void MisbehavingServer::onRequest(QTcpSocket *socket)
 {
-    if (!m_paths.value(socket).isEmpty() || !socket->peek(64 * 1024).contains("\r\n\r\n")) {
-        if (!m_paths.value(socket).isEmpty())
-            socket->readAll(); // the body of an upload
+    const bool isFirst = m_paths.value(socket).isEmpty();
+    if (!isFirst && !socket->peek(4).startsWith("GET ")) {
+        socket->readAll(); // the body of an upload
         return;
     }
+    if (!socket->peek(64 * 1024).contains("\r\n\r\n"))
+        return;
     const QByteArray request = socket->readAll();
     const QString path = QString::fromLatin1(request.split(' ').value(1));
     m_paths.insert(socket, path);

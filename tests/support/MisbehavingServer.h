@@ -20,7 +20,7 @@ public:
     //! What follows the bytes of an answer.
     enum class Then : quint8 {
         Close, //!< the end of the connection
-        Hang, //!< nothing; continueWith() may follow
+        Hang, //!< nothing; continueWith() or a next request may follow
         Endless, //!< more and more bytes, as fast as they are taken
     };
     struct Answer {
