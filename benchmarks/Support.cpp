@@ -51,6 +51,7 @@ QByteArray noise(qint64 size, quint32 seed)
     QRandomGenerator random(seed);
     random.fillRange(reinterpret_cast<quint32 *>(bytes.data()), bytes.size() / 4);
     bytes.truncate(size);
+    bytes.replace(0, 2, "MZ");
     return bytes;
 }
 
