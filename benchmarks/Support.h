@@ -25,8 +25,8 @@ QString rulesDescription();
 //! \brief A tap with those rules, without a verdict cache.
 std::unique_ptr<SecurityTap> makeTap(TapSettings settings = {});
 
-//! \brief Bytes without a pattern, after the two that a Windows program begins with: so that no rule
-//! of the set is left out.
+//! \brief Bytes without a pattern, after the two that a Windows program begins with: so that no
+//! rule of the set is left out.
 QByteArray noise(qint64 size, quint32 seed = 1);
 
 //! \brief Runs the event loop until \p condition holds.

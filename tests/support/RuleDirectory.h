@@ -58,7 +58,7 @@ inline QByteArray markerRules()
 
 //! A clean content over whose evaluation, which libyara cannot interrupt, the rules above take
 //! \p steps steps: fewer than a hundred million in a second on every machine.
-inline QByteArray hang(quint32 steps = 12'000'000)
+inline QByteArray hang(quint32 steps = 30'000'000)
 {
     QByteArray bytes("HANG....");
     qToBigEndian(steps, bytes.data() + 4);
