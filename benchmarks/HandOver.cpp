@@ -14,7 +14,7 @@ constexpr int warmUp = 5;
 
 int rounds(qint64 size)
 {
-    return size >= 100'000'000 ? 30 : 200;
+    return size >= 100'000'000 ? 100 : 200;
 }
 
 void handOverStreamed(benchmark::State &state)
