@@ -19,23 +19,6 @@ using namespace Sentinel::Test;
 
 namespace {
 
-QString operator""_L(const char *text, size_t size)
-{
-    return QString::fromUtf8(text, qsizetype(size));
-}
-
-const QString binary = QStringLiteral(SENTINEL_BINARY);
-
-CliRun sentinel(const QStringList &arguments, const CliSetting &setting = {})
-{
-    return runProgram(binary, arguments, setting);
-}
-
-QByteArray tell(const CliRun &run)
-{
-    return "exit " + QByteArray::number(run.exitCode) + "\n" + run.out + "\n" + run.err;
-}
-
 //! (name of the file, verdict) of every object.
 std::set<std::pair<QString, QString>> verdicts(const CliRun &run)
 {
@@ -76,7 +59,7 @@ private Q_SLOTS:
     {
         QFETCH(QStringList, arguments);
         QFETCH(QByteArray, text);
-        const CliRun run = sentinel(arguments);
+        const CliRun run = runSentinel(arguments);
         QCOMPARE(run.exitCode, exitGood);
         QVERIFY2(run.out.contains(text), tell(run));
         QCOMPARE(run.err, QByteArray());
@@ -101,7 +84,7 @@ private Q_SLOTS:
     void usage_wrong_exitsTwoWithOneLine()
     {
         QFETCH(QStringList, arguments);
-        const CliRun run = sentinel(arguments);
+        const CliRun run = runSentinel(arguments);
         QCOMPARE(run.exitCode, exitTrouble);
         QCOMPARE(run.out, QByteArray());
         QVERIFY2(run.err.size() > 1 && run.err.count('\n') == 1, tell(run));
@@ -111,7 +94,7 @@ private Q_SLOTS:
     {
         write("clean.txt", "nothing to see");
         write("empty", "");
-        const CliRun run = sentinel({"scan"_L, m_directory->path()});
+        const CliRun run = runSentinel({"scan"_L, m_directory->path()});
         QCOMPARE(run.exitCode, exitGood);
         QVERIFY2(run.out.startsWith("2 files, 14 bytes, 0 threats, 0 not scanned"), tell(run));
     }
@@ -120,7 +103,7 @@ private Q_SLOTS:
     {
         const QString file = write("test.com", eicar());
         write("clean.txt", "nothing to see");
-        const CliRun run = sentinel({"scan"_L, m_directory->path()});
+        const CliRun run = runSentinel({"scan"_L, m_directory->path()});
         QCOMPARE(run.exitCode, exitThreat);
         QVERIFY2(
             run.out.startsWith(file.toUtf8() + ": Malicious: EICAR_Test_File (eicar.yar)\n2 files"),
@@ -130,13 +113,13 @@ private Q_SLOTS:
     void scan_threatAndUnreadable_exitsOne()
     {
         const QString file = write("test.com", eicar());
-        QCOMPARE(sentinel({"scan"_L, file, path("missing")}).exitCode, exitThreat);
+        QCOMPARE(runSentinel({"scan"_L, file, path("missing")}).exitCode, exitThreat);
     }
 
     void scan_json_tellsEverything()
     {
         const QString file = write("test.com", eicar());
-        const CliRun run = sentinel({"scan"_L, "--json"_L, file});
+        const CliRun run = runSentinel({"scan"_L, "--json"_L, file});
         QCOMPARE(run.exitCode, exitThreat);
         QCOMPARE(run.objects().size(), size_t(1));
         QVERIFY(run.err.startsWith("1 file, 68 bytes, 1 threat"));
@@ -173,7 +156,7 @@ private Q_SLOTS:
     {
         const QString rules =
             write("bad.yar", "rule good { condition: true }\nrule bad {\n  oops\n");
-        const CliRun run = sentinel({"scan"_L, "--rules"_L, rules, rules});
+        const CliRun run = runSentinel({"scan"_L, "--rules"_L, rules, rules});
         QCOMPARE(run.exitCode, exitTrouble);
         QVERIFY2(run.err.startsWith("bad.yar:3: error: "), tell(run));
         QCOMPARE(run.out, QByteArray());
@@ -186,11 +169,12 @@ private Q_SLOTS:
                 i % 7 == 0 ? eicar() : QByteArray(i * 4001, char('a' + i % 26));
             write(qPrintable(QString::number(i)), content);
         }
-        const auto one = verdicts(sentinel({"scan"_L, "--json"_L, "-j1"_L, m_directory->path()}));
+        const auto one =
+            verdicts(runSentinel({"scan"_L, "--json"_L, "-j1"_L, m_directory->path()}));
         QCOMPARE(one.size(), size_t(200));
         for (const char *jobs : {"2", "8"}) {
-            QVERIFY(verdicts(sentinel({"scan"_L, "--json"_L, "--jobs"_L, QString::fromLatin1(jobs),
-                        m_directory->path()}))
+            QVERIFY(verdicts(runSentinel({"scan"_L, "--json"_L, "--jobs"_L,
+                        QString::fromLatin1(jobs), m_directory->path()}))
                 == one);
         }
     }
@@ -208,7 +192,7 @@ private Q_SLOTS:
         QFETCH(QString, severity);
         const QString rules = write("all.yar", "rule any_file { condition: true }");
         const CliRun run =
-            sentinel({"scan"_L, "--unrated"_L, severity, "--json"_L, "--rules"_L, rules, rules});
+            runSentinel({"scan"_L, "--unrated"_L, severity, "--json"_L, "--rules"_L, rules, rules});
         QTEST(run.exitCode, "exitCode");
         const QJsonObject finding = run.objects().at(0)["findings"_L].toArray().at(0).toObject();
         QCOMPARE(finding["severity"_L].toString(), severity);
@@ -219,7 +203,7 @@ private Q_SLOTS:
         const QString file = write("clean.txt", "nothing to see");
         CliSetting setting;
         setting.outputFile = "/dev/full"_L;
-        const CliRun run = sentinel({"scan"_L, file}, setting);
+        const CliRun run = runSentinel({"scan"_L, file}, setting);
         QCOMPARE(run.exitCode, exitTrouble);
         QVERIFY2(run.err.contains("could not be written"), tell(run));
     }
@@ -228,13 +212,13 @@ private Q_SLOTS:
     {
         const QString rules =
             write("good.yar", "rule a { condition: true } rule b { condition: a }");
-        const CliRun run = sentinel({"rules"_L, "check"_L, rules});
+        const CliRun run = runSentinel({"rules"_L, "check"_L, rules});
         QCOMPARE(run.exitCode, exitGood);
         QVERIFY2(run.out.startsWith("2 rules in 1 files, digest "), tell(run));
-        const CliRun json = sentinel({"rules"_L, "check"_L, "--json"_L, "--rules"_L, rules});
+        const CliRun json = runSentinel({"rules"_L, "check"_L, "--json"_L, "--rules"_L, rules});
         QCOMPARE(json.objects().at(0)["rules"_L].toInt(), 2);
         // The rules shipped compile without a word.
-        const CliRun shipped = sentinel({"rules"_L, "check"_L});
+        const CliRun shipped = runSentinel({"rules"_L, "check"_L});
         QCOMPARE(shipped.exitCode, exitGood);
         QCOMPARE(shipped.out.count('\n'), 1);
     }
@@ -244,15 +228,15 @@ private Q_SLOTS:
         write("one.yar", "rule a {\n condition: nonsense\n}\n");
         write("two.yar", "\n\nrule b { strings: $s = \"x\" condition: true }\n");
         write("three.yar", "rule c { condition: true }");
-        const CliRun run = sentinel({"rules"_L, "check"_L, m_directory->path()});
+        const CliRun run = runSentinel({"rules"_L, "check"_L, m_directory->path()});
         QCOMPARE(run.exitCode, exitBadRules);
         QVERIFY2(run.out.contains("one.yar:2: error: "), tell(run));
         QVERIFY2(run.out.contains("two.yar:3: error: "), tell(run));
         const QJsonObject json =
-            sentinel({"rules"_L, "check"_L, "--json"_L, m_directory->path()}).objects().at(0);
+            runSentinel({"rules"_L, "check"_L, "--json"_L, m_directory->path()}).objects().at(0);
         QCOMPARE(json["compiles"_L].toBool(true), false);
         QCOMPARE(json["problems"_L].toArray().at(0).toObject()["line"_L].toInt(), 2);
-        QCOMPARE(sentinel({"rules"_L, "check"_L, path("missing")}).exitCode, exitBadRules);
+        QCOMPARE(runSentinel({"rules"_L, "check"_L, path("missing")}).exitCode, exitBadRules);
     }
 
 private:

@@ -27,23 +27,12 @@ using namespace Sentinel::Test;
 
 namespace {
 
-const QString binary = QStringLiteral(SENTINEL_BINARY);
 constexpr int patienceMs = 60'000;
 constexpr qint64 mib = 1024 * 1024;
 
-QString operator""_L(const char *text, size_t size)
-{
-    return QString::fromUtf8(text, qsizetype(size));
-}
-
 CliRun fetch(const QStringList &arguments, const CliSetting &setting = {})
 {
-    return runProgram(binary, QStringList{"fetch"_L} + arguments, setting);
-}
-
-QByteArray tell(const CliRun &run)
-{
-    return "exit " + QByteArray::number(run.exitCode) + "\n" + run.out + "\n" + run.err;
+    return runSentinel(QStringList{"fetch"_L} + arguments, setting);
 }
 
 QByteArray contentOf(const QString &path)
@@ -380,7 +369,8 @@ private:
     void beginFetch(QProcess &process, qint64 sent = 0)
     {
         const qint64 before = m_server.sentBytes();
-        process.start(binary, {"fetch"_L, "-o"_L, m_target->path(), odd("/x")});
+        process.start(
+            QStringLiteral(SENTINEL_BINARY), {"fetch"_L, "-o"_L, m_target->path(), odd("/x")});
         QVERIFY(QTest::qWaitFor([&] { return m_server.sentBytes() > before + sent; }, patienceMs));
     }
 

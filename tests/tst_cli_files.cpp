@@ -22,27 +22,6 @@
 using namespace Sentinel;
 using namespace Sentinel::Test;
 
-namespace {
-
-QString operator""_L(const char *text, size_t size)
-{
-    return QString::fromUtf8(text, qsizetype(size));
-}
-
-const QString binary = QStringLiteral(SENTINEL_BINARY);
-
-CliRun sentinel(const QStringList &arguments, const CliSetting &setting = {})
-{
-    return runProgram(binary, arguments, setting);
-}
-
-QByteArray tell(const CliRun &run)
-{
-    return "exit " + QByteArray::number(run.exitCode) + "\n" + run.out + "\n" + run.err;
-}
-
-} // namespace
-
 class TestCliFiles : public QObject {
     Q_OBJECT
 
@@ -71,7 +50,7 @@ private Q_SLOTS:
         QVERIFY(QFile::link(path("loop"), path("loop")));
         QCOMPARE(::mkfifo(path("fifo").toUtf8().constData(), 0600), 0);
         const QString target = QDir(m_directory->path()).absoluteFilePath(name);
-        const CliRun run = sentinel({"scan"_L, target});
+        const CliRun run = runSentinel({"scan"_L, target});
         QCOMPARE(run.exitCode, exitTrouble);
         QVERIFY2(run.out.startsWith(target.toUtf8() + ": NotScanned Unreadable: "), tell(run));
     }
@@ -82,7 +61,7 @@ private Q_SLOTS:
             QSKIP("root may read everything");
         const QString file = write("secret", "x");
         QVERIFY(QFile::setPermissions(file, {}));
-        const CliRun run = sentinel({"scan"_L, m_directory->path()});
+        const CliRun run = runSentinel({"scan"_L, m_directory->path()});
         QCOMPARE(run.exitCode, exitTrouble);
         QVERIFY2(run.out.contains("NotScanned Unreadable"), tell(run));
     }
@@ -105,7 +84,7 @@ private Q_SLOTS:
         }
         for (const QStringList &options : {QStringList(), QStringList{"--json"_L}}) {
             const CliRun run =
-                sentinel(QStringList{"scan"_L} + options + QStringList{m_directory->path()});
+                runSentinel(QStringList{"scan"_L} + options + QStringList{m_directory->path()});
             QCOMPARE(run.exitCode, exitThreat);
             const QByteArray all = run.out + run.err;
             for (const char *raw :
@@ -133,7 +112,7 @@ private Q_SLOTS:
         const CliRun run = runProgram(QStringLiteral("/bin/sh"),
             {"-c"_L,
                 "f=$(printf '%s/\\377' \"$1\"); printf x > \"$f\"; exec \"$0\" scan --json \"$f\""_L,
-                binary, m_directory->path()});
+                QStringLiteral(SENTINEL_BINARY), m_directory->path()});
         QCOMPARE(run.exitCode, exitGood);
         QCOMPARE(QByteArray::fromBase64(run.objects().at(0)["pathBase64"_L].toString().toLatin1()),
             m_directory->path().toUtf8() + "/\xff");
@@ -155,13 +134,13 @@ private Q_SLOTS:
         QVERIFY(QFile::link(m_directory->path(), path("back")));
         write("clean.txt", "nothing to see");
 
-        const CliRun run = sentinel({"scan"_L, m_directory->path()});
+        const CliRun run = runSentinel({"scan"_L, m_directory->path()});
         ::close(listener);
         QCOMPARE(run.exitCode, exitGood);
         QVERIFY2(run.out.startsWith("1 file,"), tell(run));
         // But where the user gave it, a link is followed.
-        QCOMPARE(sentinel({"scan"_L, path("link")}).exitCode, exitThreat);
-        QCOMPARE(sentinel({"scan"_L, path("directory-link")}).exitCode, exitThreat);
+        QCOMPARE(runSentinel({"scan"_L, path("link")}).exitCode, exitThreat);
+        QCOMPARE(runSentinel({"scan"_L, path("directory-link")}).exitCode, exitThreat);
     }
 
     void scan_deepTree_isScannedOrSaidSo()
@@ -171,7 +150,7 @@ private Q_SLOTS:
             deep += "d/"_L;
         QVERIFY(QDir(m_directory->path()).mkpath(deep));
         write(qPrintable(deep.left(400) + "test.com"_L), eicar());
-        const CliRun run = sentinel({"scan"_L, m_directory->path()});
+        const CliRun run = runSentinel({"scan"_L, m_directory->path()});
         QCOMPARE(run.exitCode, exitThreat);
         QVERIFY2(run.out.contains("test.com: Malicious"), tell(run));
         QVERIFY2(run.out.contains("too deep"), tell(run));
@@ -193,7 +172,7 @@ private Q_SLOTS:
                 "while :; do for s in 0 9000000 1500000; do truncate -s $s \"$0\"; done; done"_L,
                 file});
         QVERIFY(writer.waitForStarted());
-        const CliRun run = sentinel({"scan"_L, "--json"_L, many.path()});
+        const CliRun run = runSentinel({"scan"_L, "--json"_L, many.path()});
         QCOMPARE(writer.state(), QProcess::Running);
         writer.kill();
         QVERIFY(writer.waitForFinished());
@@ -207,11 +186,12 @@ private Q_SLOTS:
 
     void scan_fileThatSaysItIsEmpty_isReadToItsEnd()
     {
-        const CliRun run = sentinel({"scan"_L, "--json"_L, "/proc/self/status"_L});
+        const CliRun run = runSentinel({"scan"_L, "--json"_L, "/proc/self/status"_L});
         QCOMPARE(run.exitCode, exitGood);
         QVERIFY(run.objects().at(0)["size"_L].toInt() > 100);
         // And no further than it may be.
-        const CliRun bounded = sentinel({"scan"_L, "--max-size"_L, "100"_L, "/proc/self/status"_L});
+        const CliRun bounded =
+            runSentinel({"scan"_L, "--max-size"_L, "100"_L, "/proc/self/status"_L});
         QCOMPARE(bounded.exitCode, exitTrouble);
         QVERIFY2(bounded.out.contains("NotScanned TooLarge"), tell(bounded));
     }
@@ -220,7 +200,7 @@ private Q_SLOTS:
     {
         write("fits", QByteArray(2048, 'x'));
         const QString large = write("large", QByteArray(2049, 'x'));
-        const CliRun run = sentinel({"scan"_L, "--max-size"_L, "2K"_L, m_directory->path()});
+        const CliRun run = runSentinel({"scan"_L, "--max-size"_L, "2K"_L, m_directory->path()});
         QCOMPARE(run.exitCode, exitTrouble);
         QVERIFY2(run.out.startsWith(large.toUtf8() + ": NotScanned TooLarge: "), tell(run));
         QVERIFY2(run.out.contains("\n2 files, 2.0 KiB, 0 threats, 1 not scanned"), tell(run));
@@ -235,8 +215,8 @@ private Q_SLOTS:
         QVERIFY(QDir(m_directory->path()).mkdir("files"_L));
         for (int i = 0; i < 30; ++i)
             write(qPrintable("files/"_L + QString::number(i)), i % 15 == 3 ? "SLOW" : "quick");
-        const CliRun run = sentinel({"scan"_L, "--jobs"_L, "1"_L, "--timeout"_L, "1"_L, "--json"_L,
-            "--rules"_L, rules, path("files")});
+        const CliRun run = runSentinel({"scan"_L, "--jobs"_L, "1"_L, "--timeout"_L, "1"_L,
+            "--json"_L, "--rules"_L, rules, path("files")});
         QCOMPARE(run.exitCode, exitTrouble);
         int timedOut = 0;
         for (const QJsonObject &object : run.objects())

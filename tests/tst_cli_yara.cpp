@@ -87,10 +87,9 @@ Hits hitsOfYara(const QString &rules, const QString &fileList)
 
 Hits hitsOfSentinel(const QString &rules, const QStringList &files)
 {
-    const CliRun run = runProgram(QStringLiteral(SENTINEL_BINARY),
-        QStringList{
-            QStringLiteral("scan"), QStringLiteral("--json"), QStringLiteral("--rules"), rules}
-            + files);
+    const CliRun run = runSentinel(QStringList{QStringLiteral("scan"), QStringLiteral("--json"),
+                                       QStringLiteral("--rules"), rules}
+        + files);
     Hits hits;
     qsizetype unscanned = 0;
     for (const QJsonObject &object : run.objects()) {

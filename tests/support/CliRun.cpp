@@ -50,6 +50,16 @@ CliRun runProgram(const QString &binary, const QStringList &arguments, const Cli
     return run;
 }
 
+CliRun runSentinel(const QStringList &arguments, const CliSetting &setting)
+{
+    return runProgram(QStringLiteral(SENTINEL_BINARY), arguments, setting);
+}
+
+QByteArray tell(const CliRun &run)
+{
+    return "exit " + QByteArray::number(run.exitCode) + "\n" + run.out + "\n" + run.err;
+}
+
 void writeFile(const QString &path, const QByteArray &content)
 {
     QFile file(path);

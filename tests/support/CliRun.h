@@ -37,6 +37,18 @@ struct CliSetting {
 CliRun runProgram(
     const QString &binary, const QStringList &arguments, const CliSetting &setting = {});
 
+//! \brief The `sentinel` of this build, as runProgram().
+CliRun runSentinel(const QStringList &arguments, const CliSetting &setting = {});
+
+//! \brief All that \p run came to, for the message of a test that fails.
+QByteArray tell(const CliRun &run);
+
+//! \brief The bytes of a source text are UTF-8.
+inline QString operator""_L(const char *text, size_t size)
+{
+    return QString::fromUtf8(text, qsizetype(size));
+}
+
 //! \brief Writes a file, or ends the test program.
 void writeFile(const QString &path, const QByteArray &content);
 
