@@ -6,6 +6,7 @@
 #include "tests/support/CliRun.h"
 #include "tests/support/MisbehavingServer.h"
 #include "tests/support/NginxServer.h"
+#include "tests/support/Patience.h"
 #include "tests/support/RuleSamples.h"
 
 #include <QCryptographicHash>
@@ -27,7 +28,6 @@ using namespace Sentinel::Test;
 
 namespace {
 
-constexpr int patienceMs = 60'000;
 constexpr qint64 mib = 1024 * 1024;
 
 CliRun fetch(const QStringList &arguments, const CliSetting &setting = {})

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/inspection/SecurityTap.h"
+#include "tests/support/Patience.h"
 #include "tests/support/RuleDirectory.h"
 
 #include <QCryptographicHash>
@@ -17,6 +18,7 @@
 using namespace Sentinel;
 using Test::hang;
 using Test::noise;
+using Test::patienceMs;
 using Test::RuleDirectory;
 
 namespace {
@@ -97,7 +99,7 @@ void InspectionTest::streamed_clean_isReleasedByteForByte()
         char early = 0;
         QCOMPARE(inspection->read(&early, 1, 0), -1); // nothing before the verdict
         inspection->finish();
-        QTRY_COMPARE(decided.size(), 1);
+        QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
         const Outcome outcome = *inspection->outcome();
         QCOMPARE(outcome.result.verdict(), Verdict::Clean);
         QCOMPARE(outcome.disposition, Disposition::Release);
@@ -134,7 +136,7 @@ void InspectionTest::streamed_marked_isBlockedAndNothingIsLeft()
     QVERIFY(inspection->write("THREAT-MARK"));
     QVERIFY(inspection->write(noise(1'000'000)));
     inspection->finish();
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     const Outcome outcome = *inspection->outcome();
     QCOMPARE(outcome.result.verdict(), Verdict::Malicious);
     QCOMPARE(outcome.disposition, Disposition::Block);
@@ -152,12 +154,12 @@ void InspectionTest::streamed_isScannedWhileItArrives()
     QSignalSpy decided(inspection, &Inspection::decided);
     QVERIFY(inspection->write(noise(8 * Limits::mib)));
     // A worker has begun before the last byte is here, and has given itself back.
-    QTRY_VERIFY(tap->telemetry().workers > 0);
-    QTRY_COMPARE(tap->telemetry().activeWorkers, 0);
+    QTRY_VERIFY_WITH_TIMEOUT(tap->telemetry().workers > 0, patienceMs);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->telemetry().activeWorkers, 0, patienceMs);
     QCOMPARE(inspection->state(), Inspection::State::Receiving);
     QVERIFY(inspection->write("THREAT-MARK"));
     inspection->finish();
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     QCOMPARE(inspection->outcome()->result.verdict(), Verdict::Malicious);
 }
 
@@ -167,7 +169,7 @@ void InspectionTest::empty_isClean()
     Inspection *inspection = tap->inspect({});
     QSignalSpy decided(inspection, &Inspection::decided);
     inspection->finish();
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     QCOMPARE(inspection->outcome()->result.verdict(), Verdict::Clean);
     QCOMPARE(inspection->outcome()->sizeBytes, 0);
 }
@@ -183,7 +185,7 @@ void InspectionTest::tooLarge_isDecidedEarlyAndGoesOnArriving()
         QVERIFY(inspection->write(QByteArrayView(bytes).sliced(at, Limits::mib)));
     QCOMPARE(inspection->state(), Inspection::State::Decided);
     QVERIFY(!inspection->isComplete());
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     QCOMPARE(inspection->outcome()->result.reason(), Reason::TooLarge);
     QCOMPARE(inspection->outcome()->disposition, Disposition::Release);
     inspection->finish();
@@ -200,7 +202,7 @@ void InspectionTest::tooLarge_isDecidedEarlyAndGoesOnArriving()
     std::optional<Outcome> outcome;
     tap->asyncInspectDownload(
         DownloadMetadata{}, bytes, this, [&](const Outcome &o) { outcome = o; });
-    QTRY_VERIFY(outcome);
+    QTRY_VERIFY_WITH_TIMEOUT(outcome, patienceMs);
     QCOMPARE(outcome->result.reason(), Reason::TooLarge);
     QCOMPARE(tap->inspectDownload({}, bytes).result.reason(), Reason::TooLarge);
 }
@@ -216,7 +218,7 @@ void InspectionTest::tooLarge_failClosed_takesNoMore()
     inspection->write(noise(3 * Limits::mib));
     QVERIFY(!inspection->write("more"));
     inspection->finish();
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     QCOMPARE(inspection->outcome()->disposition, Disposition::Block);
 }
 
@@ -229,7 +231,7 @@ void InspectionTest::part_isNeverClean()
     QSignalSpy decided(inspection, &Inspection::decided);
     QVERIFY(inspection->write(noise(1000)));
     inspection->finish();
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     QCOMPARE(inspection->outcome()->result.verdict(), Verdict::NotScanned);
     QCOMPARE(inspection->outcome()->result.reason(), Reason::PartialContent);
 }
@@ -243,7 +245,7 @@ void InspectionTest::part_marked_isStillAThreat()
     QSignalSpy decided(inspection, &Inspection::decided);
     QVERIFY(inspection->write("THREAT-MARK"));
     inspection->finish();
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     QCOMPARE(inspection->outcome()->result.verdict(), Verdict::Malicious);
 }
 
@@ -254,7 +256,7 @@ void InspectionTest::transferEndsEarly_isIncompleteAndBlocked()
     QSignalSpy decided(inspection, &Inspection::decided);
     QVERIFY(inspection->write(noise(3 * Limits::mib)));
     inspection->abort();
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     QCOMPARE(inspection->outcome()->result.reason(), Reason::Incomplete);
     QCOMPARE(inspection->outcome()->disposition, Disposition::Block);
     QCOMPARE(tap->telemetry().notScannedByReason[size_t(Reason::Incomplete)], 1u);
@@ -267,7 +269,7 @@ void InspectionTest::spoolFails_isUnreadableAndSaysWhere()
     QSignalSpy decided(inspection, &Inspection::decided);
     QVERIFY(inspection->write(noise(90'000)));
     QVERIFY(!inspection->write(noise(20'000)));
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     QCOMPARE(inspection->outcome()->result.reason(), Reason::Unreadable);
     QCOMPARE(inspection->outcome()->disposition, Disposition::Block);
     QVERIFY(!inspection->outcome()->result.detail().isEmpty());
@@ -280,7 +282,7 @@ void InspectionTest::sealFails_afterTheDecision_outcomeStandsButNothingIsRelease
     Inspection *inspection = tap->inspect({});
     QSignalSpy decided(inspection, &Inspection::decided);
     QVERIFY(inspection->write(noise(2 * Limits::mib)));
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     QCOMPARE(inspection->outcome()->disposition, Disposition::Release);
 
     // Somebody has seen to it that nothing can be sealed any more.
@@ -382,7 +384,7 @@ void InspectionTest::endInEachState_isDecidedOnce()
     if (wasDecided && tap)
         outcome = inspection->outcome();
     if (!wasDecided) {
-        QTRY_COMPARE(decisions, 1);
+        QTRY_COMPARE_WITH_TIMEOUT(decisions, 1, patienceMs);
         QCOMPARE(outcome->result.reason(), reason);
         QCOMPARE(
             outcome->disposition, isReleasable(reason) ? Disposition::Release : Disposition::Block);
@@ -423,7 +425,7 @@ void InspectionTest::deletedInEachState_isSilent()
     QTRY_VERIFY_WITH_TIMEOUT(next, 60'000);
     QCOMPARE(next->result.verdict(), Verdict::Clean);
     QCOMPARE(decided.size(), 0);
-    QTRY_COMPARE(tap->telemetry().spoolMemoryBytes, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->telemetry().spoolMemoryBytes, 0, patienceMs);
 }
 
 void InspectionTest::deletedInSlot_isFine()
@@ -439,7 +441,7 @@ void InspectionTest::deletedInSlot_isFine()
         QVERIFY(inspection->write(noise(1000 * i, quint32(i))));
         inspection->finish();
     }
-    QTRY_COMPARE(decisions, 50);
+    QTRY_COMPARE_WITH_TIMEOUT(decisions, 50, patienceMs);
 }
 
 void InspectionTest::deletedByAnothersSlot_whileTheTapEnds_isFine()
@@ -491,7 +493,7 @@ void InspectionTest::release_hostileName_staysInside()
     QSignalSpy decided(inspection, &Inspection::decided);
     QVERIFY(inspection->write("bytes"));
     inspection->finish();
-    QTRY_COMPARE(decided.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     const QStringList names{QStringLiteral("../../x"), QStringLiteral("/etc/x"),
         QStringLiteral("..\\..\\x"), QStringLiteral(".."), QString(), QStringLiteral("a\nb"),
         QStringLiteral("gpj.\u202eexe"), QString(5000, u'x')};
@@ -512,10 +514,10 @@ void InspectionTest::contextDies_callbackNeverRuns()
     auto context = std::make_unique<QObject>();
     tap->asyncInspectDownload(
         DownloadMetadata{}, hang(), context.get(), [&](const Outcome &) { called = true; });
-    QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->telemetry().activeWorkers, 1, patienceMs);
     context.reset();
     QCOMPARE(tap->telemetry().totalScansCancelled, 1u);
-    QTRY_COMPARE(tap->telemetry().activeWorkers, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->telemetry().activeWorkers, 0, patienceMs);
     QCoreApplication::processEvents();
     QVERIFY(!called);
 }
@@ -544,9 +546,9 @@ void InspectionTest::contextDiesOnAnotherThread_whileAnswering()
         if (i % 10 == 0)
             QCoreApplication::processEvents();
     }
-    QTRY_COMPARE(deleted.load(), 1000);
+    QTRY_COMPARE_WITH_TIMEOUT(deleted.load(), 1000, patienceMs);
     QCOMPARE_LE(calls.load(), 1000);
-    QTRY_COMPARE(tap->findChildren<Inspection *>().size(), 0);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->findChildren<Inspection *>().size(), 0, patienceMs);
     other.quit();
     other.wait();
 }
@@ -588,7 +590,7 @@ void InspectionTest::sameContent_isScannedOnce()
             QCOMPARE(outcome.result.verdict(), Verdict::Clean);
             ++answers;
         });
-    QTRY_COMPARE(answers, 20);
+    QTRY_COMPARE_WITH_TIMEOUT(answers, 20, patienceMs);
     QCOMPARE(tap->telemetry().cacheHits, 19u);
 }
 
@@ -615,7 +617,7 @@ void InspectionTest::reload_newRulesAreUsed()
     rules.write("rule fresh { condition: true }");
     QSignalSpy reloaded(tap->get(), &SecurityTap::rulesReloaded);
     (*tap)->reloadRules();
-    QTRY_COMPARE(reloaded.size(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(reloaded.size(), 1, patienceMs);
     QCOMPARE((*tap)->inspectDownload({}, "bytes").result.verdict(), Verdict::Malicious);
 }
 
@@ -629,7 +631,7 @@ void InspectionTest::reload_badRules_oldOnesStay()
     connect(tap->get(), &SecurityTap::rulesRefused, this,
         [&](const std::vector<RuleProblem> &refused) { problems = refused; });
     (*tap)->reloadRules();
-    QTRY_VERIFY(!problems.empty());
+    QTRY_VERIFY_WITH_TIMEOUT(!problems.empty(), patienceMs);
     QCOMPARE(problems.front().file, QStringLiteral("test.yar"));
     QCOMPARE(
         (*tap)->inspectDownload({}, "bytes").result.findings().front().rule, QStringLiteral("old"));
@@ -650,7 +652,7 @@ void InspectionTest::reload_twice_endsWithTheLaterRules()
     rules.write("rule newest { condition: true }");
     (*tap)->reloadRules();
     (*tap)->reloadRules();
-    QTRY_COMPARE(reloaded.size(), 2);
+    QTRY_COMPARE_WITH_TIMEOUT(reloaded.size(), 2, patienceMs);
     QCOMPARE((*tap)->ruleSet()->ruleCount(), 1);
     QCOMPARE((*tap)->inspectDownload({}, "x").result.verdict(), Verdict::Malicious);
 }
@@ -680,9 +682,9 @@ void InspectionTest::reload_underLoad_noVerdictOfAMixedSet()
                     wrong += findings != 0 && findings != 2;
                 });
         }
-        QTRY_COMPARE(reloads, round + 1);
+        QTRY_COMPARE_WITH_TIMEOUT(reloads, round + 1, patienceMs);
     }
-    QTRY_COMPARE(answers, 600);
+    QTRY_COMPARE_WITH_TIMEOUT(answers, 600, patienceMs);
     QCOMPARE(wrong, 0);
 }
 

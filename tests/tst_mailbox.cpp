@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/scan/Mailbox.h"
+#include "tests/support/Patience.h"
 
 #include <QCoreApplication>
 #include <QEventLoop>
@@ -19,6 +20,7 @@
 #include <vector>
 
 using namespace Sentinel;
+using Test::patienceMs;
 
 namespace {
 
@@ -93,7 +95,7 @@ void tst_Mailbox::post_manyLetters_runInOrder()
     for (int i = 0; i < 1'000; ++i)
         QVERIFY(box.post([&order, i] { order.push_back(i); }));
     QVERIFY(order.empty()); // never within post()
-    QTRY_COMPARE(order.size(), size_t(1'000));
+    QTRY_COMPARE_WITH_TIMEOUT(order.size(), size_t(1'000), patienceMs);
     QVERIFY(std::is_sorted(order.begin(), order.end()));
 }
 
@@ -107,7 +109,7 @@ void tst_Mailbox::post_fromWithinALetter_runsLater()
         order.push_back(1);
     });
     box.post([&] { order.push_back(2); });
-    QTRY_COMPARE(order, (std::vector{1, 2, 3}));
+    QTRY_COMPARE_WITH_TIMEOUT(order, (std::vector{1, 2, 3}), patienceMs);
 }
 
 void tst_Mailbox::post_fromManyThreads_eachRunsOnceAndInItsOrder()
@@ -125,7 +127,8 @@ void tst_Mailbox::post_fromManyThreads_eachRunsOnceAndInItsOrder()
                 box.post([&, t, i] { outOfOrder += next[t]++ != i; });
         });
     }
-    QTRY_COMPARE(std::accumulate(next.begin(), next.end(), 0), threads * letters);
+    QTRY_COMPARE_WITH_TIMEOUT(
+        std::accumulate(next.begin(), next.end(), 0), threads * letters, patienceMs);
     for (std::thread &poster : posters)
         poster.join();
     QCOMPARE(outOfOrder, 0);
@@ -137,7 +140,7 @@ void tst_Mailbox::post_fromAnotherThread_runsOnTheTargetsThread()
     const Mailbox box(&target);
     QThread *ranOn = nullptr;
     std::thread([&] { box.post([&] { ranOn = QThread::currentThread(); }); }).join();
-    QTRY_COMPARE(ranOn, QThread::currentThread());
+    QTRY_COMPARE_WITH_TIMEOUT(ranOn, QThread::currentThread(), patienceMs);
 }
 
 void tst_Mailbox::post_targetMovedToThread_runsOnItsNewThread()
@@ -150,7 +153,7 @@ void tst_Mailbox::post_targetMovedToThread_runsOnItsNewThread()
     box.post([&] { first = QThread::currentThread(); }); // waits, and moves with its target
     target->moveToThread(other.thread());
     box.post([&] { second = QThread::currentThread(); });
-    QTRY_COMPARE(second.load(), other.thread());
+    QTRY_COMPARE_WITH_TIMEOUT(second.load(), other.thread(), patienceMs);
     QCOMPARE(first.load(), other.thread());
     other.run([target] { delete target; });
     QVERIFY(!box.post([] {}));
@@ -165,7 +168,7 @@ void tst_Mailbox::post_copyOfTheBox_sharesIt()
     box.post([&] { order.push_back(1); });
     copy.post([&] { order.push_back(2); });
     box.post([&] { order.push_back(3); });
-    QTRY_COMPARE(order, (std::vector{1, 2, 3}));
+    QTRY_COMPARE_WITH_TIMEOUT(order, (std::vector{1, 2, 3}), patienceMs);
 }
 
 void tst_Mailbox::post_noTarget_isRefusedAndFreed()
@@ -196,7 +199,7 @@ void tst_Mailbox::post_emptyFunction_doesNotWedge()
     QTest::ignoreMessage(QtCriticalMsg, "A posted function threw: bad_function_call");
     box.post(nullptr);
     box.post([&] { ran = true; });
-    QTRY_VERIFY(ran);
+    QTRY_VERIFY_WITH_TIMEOUT(ran, patienceMs);
 }
 
 void tst_Mailbox::target_destroyedWithLetters_dropsAndFreesThem()
@@ -230,7 +233,7 @@ void tst_Mailbox::target_destroyedByItsLetter_restNeverRuns()
     });
     box.post([&ran, capture] { ran += 100; });
     capture.reset();
-    QTRY_COMPARE(ran, 2);
+    QTRY_COMPARE_WITH_TIMEOUT(ran, 2, patienceMs);
     QCoreApplication::processEvents();
     QCOMPARE(ran, 2);
     QVERIFY(watch.expired());
@@ -268,8 +271,9 @@ void tst_Mailbox::letter_run_isFreedOnce()
     const std::weak_ptr<int> watch = capture;
     long uses = 0;
     box.post([&uses, watch, capture = std::move(capture)] { uses = watch.use_count(); });
-    QTRY_COMPARE(uses, 1L); // no copy of the letter is left in the box while it runs
-    QTRY_VERIFY(watch.expired());
+    QTRY_COMPARE_WITH_TIMEOUT(
+        uses, 1L, patienceMs); // no copy of the letter is left in the box while it runs
+    QTRY_VERIFY_WITH_TIMEOUT(watch.expired(), patienceMs);
 }
 
 void tst_Mailbox::letter_freedByTheDrop_mayPostAgain()
@@ -316,10 +320,10 @@ void tst_Mailbox::letter_throws_nextOneRuns()
         throw 1;
     });
     box.post([&] { ran = true; });
-    QTRY_VERIFY(ran);
+    QTRY_VERIFY_WITH_TIMEOUT(ran, patienceMs);
     ran = false;
     box.post([&] { ran = true; });
-    QTRY_VERIFY(ran);
+    QTRY_VERIFY_WITH_TIMEOUT(ran, patienceMs);
 }
 
 void tst_Mailbox::letter_runsAnEventLoop_laterLettersRunInItInOrder()
@@ -336,7 +340,7 @@ void tst_Mailbox::letter_runsAnEventLoop_laterLettersRunInItInOrder()
         order.push_back(4);
     });
     box.post([&] { order.push_back(2); });
-    QTRY_COMPARE(order, (std::vector{1, 2, 3, 4}));
+    QTRY_COMPARE_WITH_TIMEOUT(order, (std::vector{1, 2, 3, 4}), patienceMs);
 }
 
 void tst_Mailbox::box_copiesGone_lettersStillArrive()
@@ -344,7 +348,7 @@ void tst_Mailbox::box_copiesGone_lettersStillArrive()
     QObject target;
     bool ran = false;
     Mailbox(&target).post([&] { ran = true; });
-    QTRY_VERIFY(ran);
+    QTRY_VERIFY_WITH_TIMEOUT(ran, patienceMs);
 }
 
 void tst_Mailbox::box_copiesGone_leavesNoConnection()
@@ -413,7 +417,7 @@ void tst_Mailbox::target_diesWhileOthersPost_neverCrashes()
     QVERIFY(delivered > 0);
     QVERIFY(diedWhilePosting > 0); // else nothing was tried
     capture.reset();
-    QTRY_VERIFY(watch.expired());
+    QTRY_VERIFY_WITH_TIMEOUT(watch.expired(), patienceMs);
 }
 
 QTEST_GUILESS_MAIN(tst_Mailbox)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/plugin/RequestServerPlugin.h"
 #include "SecurityTap/plugin/SecurityTapPlugin.h"
+#include "tests/support/Patience.h"
 
 #include <QJsonDocument>
 #include <QJsonObject>
@@ -10,10 +11,10 @@
 #include <QTest>
 
 using namespace Sentinel;
+using Test::patienceMs;
 
 namespace {
 
-constexpr int patienceMs = 30'000;
 const QString houseRules = QStringLiteral(SENTINEL_SOURCE_DIR "/rules");
 
 //! The standard test file, put together so that this source is not one itself.

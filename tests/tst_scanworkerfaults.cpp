@@ -12,6 +12,7 @@ using namespace Sentinel;
 using namespace std::chrono_literals;
 using Test::Gate;
 using Test::OpenAtEnd;
+using Test::patienceMs;
 using Test::PoolBench;
 using Test::ScriptedTask;
 using Progress = ScanTask::Progress;
@@ -128,7 +129,7 @@ private Q_SLOTS:
 
 void TestScanWorkerFaults::cleanup()
 {
-    QTRY_COMPARE(ScriptedTask::alive(), 0);
+    QTRY_COMPARE_WITH_TIMEOUT(ScriptedTask::alive(), 0, patienceMs);
 }
 
 void TestScanWorkerFaults::deadline_inQueueWhileAllWorkersAreBlocked_isAnsweredInTime()
@@ -170,7 +171,7 @@ void TestScanWorkerFaults::hang_deadlinePasses_workerIsReplacedAndComesBack()
     QCOMPARE(bench.pool.counts().workers, 1);
 
     gate.open(); // it comes back with a result that nobody wants, and there is a worker already
-    QTRY_COMPARE(bench.pool.counts().lost, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().lost, 0, patienceMs);
     QCOMPARE(bench.pool.counts().workers, 1);
     QVERIFY(bench.submit(QStringLiteral("last")));
     QVERIFY(bench.answers.waitFor(3));
@@ -187,12 +188,13 @@ void TestScanWorkerFaults::hang_nothingElseWaits_workerGoesOnAfterwards()
     QVERIFY(id);
     bench.pool.completeContent(id, 1, Clock::now() + 10ms); // its deadline, now that it runs
     QVERIFY(bench.answers.waitFor(1));
-    QTRY_COMPARE(bench.pool.counts().lost, 1);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().lost, 1, patienceMs);
     QCOMPARE(bench.pool.counts().workers, 0);
     QCOMPARE(bench.pool.counts().active, 0);
-    QTRY_COMPARE(Test::threadCount(), m_threads + 2); // the worker and the watch
+    QTRY_COMPARE_WITH_TIMEOUT(
+        Test::threadCount(), m_threads + 2, patienceMs); // the worker and the watch
     gate.open();
-    QTRY_COMPARE(bench.pool.counts().workers, 1);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().workers, 1, patienceMs);
     QCOMPARE(bench.pool.counts().lost, 0);
     QVERIFY(bench.submit(QStringLiteral("next")));
     QVERIFY(bench.answers.waitFor(2));
@@ -212,7 +214,7 @@ void TestScanWorkerFaults::hang_cancelled_workerIsReplaced()
     QVERIFY(bench.answers.waitFor(2));
     QCOMPARE(resultOfSubject(bench).reason(), Reason::Cancelled);
     gate.open();
-    QTRY_COMPARE(bench.pool.counts().lost, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().lost, 0, patienceMs);
     QCOMPARE(bench.pool.counts().workers, 1);
 }
 
@@ -304,8 +306,8 @@ void TestScanWorkerFaults::hang_moreThanCanBeReplaced_allAreAnswered()
     QVERIFY(bench.pool.counts().workers <= maxWorkers);
 
     gate.open();
-    QTRY_COMPARE(bench.pool.counts().lost, 0);
-    QTRY_COMPARE(bench.pool.counts().active, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().lost, 0, patienceMs);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().active, 0, patienceMs);
     QVERIFY(bench.submit(QStringLiteral("afterwards")));
     QVERIFY(bench.answers.waitFor(count + 1));
     QVERIFY(bench.pool.counts().workers <= maxWorkers);
@@ -436,7 +438,7 @@ void TestScanWorkerFaults::crash_afterTheAnswer_isNoSecondAnswer()
     QVERIFY(started.wait());
     bench.pool.cancel(id);
     gate.open();
-    QTRY_COMPARE(bench.pool.counts().lost, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().lost, 0, patienceMs);
     QVERIFY(bench.submit(QStringLiteral("next")));
     QVERIFY(bench.answers.waitFor(2));
     QCOMPARE(resultOfSubject(bench).reason(), Reason::Cancelled);
@@ -457,11 +459,11 @@ void TestScanWorkerFaults::cancel_anyStage_isCancelledAndGone()
     bench.pool.cancel(id);
     QCOMPARE(bench.telemetry->snapshot().totalScansCancelled, 1u);
     blocker.open();
-    QTRY_COMPARE(ScriptedTask::alive(), 0);
+    QTRY_COMPARE_WITH_TIMEOUT(ScriptedTask::alive(), 0, patienceMs);
     QVERIFY(bench.submit(QStringLiteral("next")));
-    QTRY_COMPARE(bench.answers.names().count(QStringLiteral("next")), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.answers.names().count(QStringLiteral("next")), 1, patienceMs);
     QCOMPARE(resultOfSubject(bench).reason(), Reason::Cancelled);
-    QTRY_COMPARE(bench.pool.counts().lost, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().lost, 0, patienceMs);
     QCOMPARE(bench.queue->depths().bytes, 0);
 }
 
@@ -525,13 +527,13 @@ void TestScanWorkerFaults::stop_anyStage_isAnsweredUnavailable()
         bench.pool.stop();
     }
     QCOMPARE(resultOfSubject(bench).reason(), Reason::ScannerUnavailable);
-    QTRY_COMPARE(Test::threadCount(), m_threads);
+    QTRY_COMPARE_WITH_TIMEOUT(Test::threadCount(), m_threads, patienceMs);
     QCOMPARE(ScriptedTask::alive(), 0);
     QCOMPARE(bench.pool.counts().workers, 0);
     bench.pool.stop(); // no effect
     bench.pool.start();
     QVERIFY(bench.submit(QStringLiteral("next")));
-    QTRY_COMPARE(bench.answers.names().count(QStringLiteral("next")), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.answers.names().count(QStringLiteral("next")), 1, patienceMs);
 }
 
 void TestScanWorkerFaults::stop_neverStarted_answersWhatWaits()
@@ -564,9 +566,9 @@ void TestScanWorkerFaults::stop_hungScan_isLeftBehindAndHarmless()
         QVERIFY(bench.answers.waitFor(2));
         QCOMPARE(bench.pool.counts().workers, 1);
     }
-    QTRY_COMPARE(Test::threadCount(), m_threads + 1);
+    QTRY_COMPARE_WITH_TIMEOUT(Test::threadCount(), m_threads + 1, patienceMs);
     gate.open(); // the pool is gone; the worker ends by itself
-    QTRY_COMPARE(Test::threadCount(), m_threads);
+    QTRY_COMPARE_WITH_TIMEOUT(Test::threadCount(), m_threads, patienceMs);
 }
 
 void TestScanWorkerFaults::stop_submitAfterwards_isUnavailable()
@@ -595,10 +597,10 @@ void TestScanWorkerFaults::startStop_tenTimesWithScansInFlight_leaksNothing()
                                   : Progress::More;
             }));
         }
-        QTRY_VERIFY(started >= 4);
+        QTRY_VERIFY_WITH_TIMEOUT(started >= 4, patienceMs);
         bench.pool.stop();
         QCOMPARE(bench.answers.lines().size(), size_t(round * perRound));
-        QTRY_COMPARE(Test::threadCount(), m_threads);
+        QTRY_COMPARE_WITH_TIMEOUT(Test::threadCount(), m_threads, patienceMs);
     }
     QCOMPARE(Test::descriptorCount(), descriptorsBefore);
     QCOMPARE(ScriptedTask::alive(), 0);

@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 using Limits::mib;
 using Test::Gate;
 using Test::OpenAtEnd;
+using Test::patienceMs;
 using Test::PoolBench;
 using Progress = ScanTask::Progress;
 
@@ -239,7 +240,7 @@ void TestScanWorkerPool::workers_burst_growToTheirBound()
             return Progress::Done;
         }));
     }
-    QTRY_COMPARE(inside.load(), maxWorkers);
+    QTRY_COMPARE_WITH_TIMEOUT(inside.load(), maxWorkers, patienceMs);
     QCOMPARE(bench.pool.counts().workers, maxWorkers);
     QCOMPARE(bench.pool.counts().active, maxWorkers);
     QCOMPARE(bench.pool.counts().lost, 0);
@@ -267,11 +268,12 @@ void TestScanWorkerPool::workers_idle_shrinkToTheirLeast()
             QVERIFY(bench.occupyWorker(numbered(i), gate));
         QCOMPARE(bench.pool.counts().workers, 4);
         gate.open();
-        QTRY_COMPARE(bench.pool.counts().workers, minWorkers);
-        QTRY_COMPARE(Test::threadCount(), m_threads + minWorkers + 1); // and the watch
+        QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().workers, minWorkers, patienceMs);
+        QTRY_COMPARE_WITH_TIMEOUT(
+            Test::threadCount(), m_threads + minWorkers + 1, patienceMs); // and the watch
     }
     bench.pool.stop();
-    QTRY_COMPARE(Test::threadCount(), m_threads);
+    QTRY_COMPARE_WITH_TIMEOUT(Test::threadCount(), m_threads, patienceMs);
 }
 
 void TestScanWorkerPool::workers_submitWhileTheyEnd_requestIsNotForgotten()
@@ -326,8 +328,8 @@ void TestScanWorkerPool::workers_nothingToDo_doNotSpin()
         QVERIFY(bench.submit(
             numbered(i), [](const SliceBudget &) { return Progress::Starved; }, Clock::now() + 1h));
     }
-    QTRY_COMPARE(bench.queue->depths().waiting, 0);
-    QTRY_COMPARE(bench.pool.counts().active, 1);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.queue->depths().waiting, 0, patienceMs);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().active, 1, patienceMs);
     const auto before = Test::processCpuTime();
     QVERIFY(!Gate().wait(400ms));
     QVERIFY(Test::processCpuTime() - before < 40ms);
@@ -364,11 +366,11 @@ void TestScanWorkerPool::starved_wokenWithoutAWorker_bringsOne()
     };
     const quint64 first = bench.submit(QStringLiteral("a"), starvesOnce);
     const quint64 second = bench.submit(QStringLiteral("b"), starvesOnce);
-    QTRY_COMPARE(bench.queue->depths().waiting, 0);
-    QTRY_COMPARE(bench.pool.counts().workers, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.queue->depths().waiting, 0, patienceMs);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().workers, 0, patienceMs);
     bench.pool.growContent(first, 1);
     QVERIFY(bench.answers.waitFor(1));
-    QTRY_COMPARE(bench.pool.counts().workers, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.pool.counts().workers, 0, patienceMs);
     bench.pool.completeContent(second, 1, noDeadline);
     QVERIFY(bench.answers.waitFor(2));
     bench.pool.growContent(first, 1); // answered: no effect

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/inspection/SecurityTap.h"
+#include "tests/support/Patience.h"
 #include "tests/support/RuleDirectory.h"
 
 #include <QDir>
@@ -14,6 +15,7 @@
 using namespace Sentinel;
 using Test::hang;
 using Test::noise;
+using Test::patienceMs;
 using Test::RuleDirectory;
 
 namespace {
@@ -79,7 +81,7 @@ void TwelveCases::case01_oneScan_returnsAtOnceAnswersLater()
     tap->asyncInspectDownload(
         DownloadMetadata{}, noise(mb), &context, [&](const Outcome &o) { outcome = o; });
     QVERIFY(!outcome); // later, from the event loop
-    QTRY_VERIFY(outcome);
+    QTRY_VERIFY_WITH_TIMEOUT(outcome, patienceMs);
     QCOMPARE(outcome->result.verdict(), Verdict::Clean);
     QCOMPARE(outcome->disposition, Disposition::Release);
     QCOMPARE(tap->telemetry().totalScansCompleted, 1u);
@@ -94,7 +96,7 @@ void TwelveCases::case02_tenScans_areAllAnswered()
         tap->asyncInspectDownload(DownloadMetadata{}, noise(mb, quint32(i)), &context,
             [&](const Outcome &) { ++answers; });
     QCOMPARE(answers, 0);
-    QTRY_COMPARE(answers, 10);
+    QTRY_COMPARE_WITH_TIMEOUT(answers, 10, patienceMs);
     QCOMPARE(tap->telemetry().totalScansCompleted, 10u);
     QCOMPARE_LE(tap->telemetry().maxQueueDepthSeen, 10);
 }
@@ -106,7 +108,7 @@ void TwelveCases::case03_requestBeyondFullQueue_isRefusedAtOnce()
     int answers = 0;
     tap->asyncInspectDownload(
         DownloadMetadata{}, hang(60'000'000), &context, [&](const Outcome &) { ++answers; });
-    QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->telemetry().activeWorkers, 1, patienceMs);
     for (int i = 0; i < 100; ++i)
         tap->asyncInspectDownload(DownloadMetadata{}, noise(1000, quint32(i)), &context,
             [&](const Outcome &) { ++answers; });
@@ -115,7 +117,7 @@ void TwelveCases::case03_requestBeyondFullQueue_isRefusedAtOnce()
     std::optional<Outcome> refused;
     tap->asyncInspectDownload(DownloadMetadata{}, noise(1000), &context,
         [&](const Outcome &outcome) { refused = outcome; });
-    QTRY_VERIFY(refused);
+    QTRY_VERIFY_WITH_TIMEOUT(refused, patienceMs);
     QCOMPARE(answers, 0); // long before any other answer
     QCOMPARE(refused->result.verdict(), Verdict::NotScanned);
     QCOMPARE(refused->result.reason(), Reason::QueueFull);
@@ -138,14 +140,14 @@ void TwelveCases::case05_scanThatHangs_isAnsweredByItsDeadline()
     std::optional<Outcome> hung;
     tap->asyncInspectDownload(DownloadMetadata{}, hang(60'000'000), &context,
         [&](const Outcome &outcome) { hung = outcome; });
-    QTRY_VERIFY(hung);
+    QTRY_VERIFY_WITH_TIMEOUT(hung, patienceMs);
     QCOMPARE(hung->result.reason(), Reason::TimedOut);
     QCOMPARE(tap->telemetry().totalScansTimeout, 1u);
     // Its worker is still in libyara; another has taken its place.
     std::optional<Outcome> next;
     tap->asyncInspectDownload(DownloadMetadata{}, "THREAT-MARK", &context,
         [&](const Outcome &outcome) { next = outcome; });
-    QTRY_VERIFY(next);
+    QTRY_VERIFY_WITH_TIMEOUT(next, patienceMs);
     QCOMPARE(next->result.verdict(), Verdict::Malicious);
     QCOMPARE(tap->telemetry().workersReplaced, 1u);
 }
@@ -164,18 +166,18 @@ void TwelveCases::case06_connectionClosesDuringScan_callbackNeverRuns()
         tap->asyncInspectDownload(download, hang(), &context, std::move(callback));
     }
     const_cast<std::shared_ptr<int> &>(guard).reset();
-    QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->telemetry().activeWorkers, 1, patienceMs);
     tap->closeConnection(8); // another one's
     QCOMPARE(tap->telemetry().totalScansCancelled, 0u);
     tap->closeConnection(7);
     QCOMPARE(tap->telemetry().totalScansCancelled, 1u);
-    QTRY_VERIFY(captured.expired()); // nothing of the callback is left
+    QTRY_VERIFY_WITH_TIMEOUT(captured.expired(), patienceMs); // nothing of the callback is left
     QVERIFY(!called);
     // The pool goes on.
     std::optional<Outcome> next;
     tap->asyncInspectDownload(
         DownloadMetadata{}, noise(1000), &context, [&](const Outcome &outcome) { next = outcome; });
-    QTRY_VERIFY(next);
+    QTRY_VERIFY_WITH_TIMEOUT(next, patienceMs);
     QCOMPARE(next->result.verdict(), Verdict::Clean);
 }
 
@@ -190,7 +192,7 @@ void TwelveCases::case07_smallAfterLarge_isAnsweredFirst()
             order.append(QStringLiteral("large"));
             QCOMPARE(outcome.result.verdict(), Verdict::Clean);
         });
-    QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->telemetry().activeWorkers, 1, patienceMs);
     tap->asyncInspectDownload(DownloadMetadata{}, small, &context,
         [&](const Outcome &) { order.append(QStringLiteral("small")); });
     QTRY_COMPARE_WITH_TIMEOUT(order.size(), 2, 120'000);
@@ -206,7 +208,7 @@ void TwelveCases::case08_manyQueuedFiles_stayInsideTheMemoryBudget()
     });
     QObject context;
     tap->asyncInspectDownload(DownloadMetadata{}, hang(), &context, [](const Outcome &) {});
-    QTRY_COMPARE(tap->telemetry().activeWorkers, 1);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->telemetry().activeWorkers, 1, patienceMs);
 
     const QByteArray piece = noise(mb);
     std::vector<Inspection *> inspections;
@@ -229,12 +231,13 @@ void TwelveCases::case08_manyQueuedFiles_stayInsideTheMemoryBudget()
         inspections.push_back(inspection);
     }
     QTRY_COMPARE_WITH_TIMEOUT(decided, 100, 120'000);
-    QTRY_COMPARE(tap->telemetry().spoolMemoryBytes, 0);
+    QTRY_COMPARE_WITH_TIMEOUT(tap->telemetry().spoolMemoryBytes, 0, patienceMs);
 }
 
 void TwelveCases::case09_startAndStopTenTimes_nothingLeaks()
 {
-    QTRY_COMPARE_LE(threadCount(), m_threads); // what the cases before have left is gone
+    QTRY_COMPARE_LE_WITH_TIMEOUT(
+        threadCount(), m_threads, patienceMs); // what the cases before have left is gone
     const int descriptors = descriptorCount();
     for (int round = 0; round < 10; ++round) {
         int decided = 0;
@@ -251,7 +254,7 @@ void TwelveCases::case09_startAndStopTenTimes_nothingLeaks()
         }
         QCOMPARE(decided, 20); // also those that the end came upon
     }
-    QTRY_COMPARE_LE(threadCount(), m_threads);
+    QTRY_COMPARE_LE_WITH_TIMEOUT(threadCount(), m_threads, patienceMs);
     QCOMPARE(descriptorCount(), descriptors);
 }
 
@@ -269,7 +272,7 @@ void TwelveCases::case10_callback_runsOnThreadOfItsContext()
         ranOn = QThread::currentThread();
         ++calls;
     });
-    QTRY_COMPARE(calls.load(), 1);
+    QTRY_COMPARE_WITH_TIMEOUT(calls.load(), 1, patienceMs);
     QCOMPARE(ranOn.load(), &other);
 
     // And here for a context that lives here.
@@ -278,7 +281,7 @@ void TwelveCases::case10_callback_runsOnThreadOfItsContext()
         ranOn = QThread::currentThread();
         ++calls;
     });
-    QTRY_COMPARE(calls.load(), 2);
+    QTRY_COMPARE_WITH_TIMEOUT(calls.load(), 2, patienceMs);
     QCOMPARE(ranOn.load(), QThread::currentThread());
     other.quit();
     other.wait();

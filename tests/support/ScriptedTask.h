@@ -3,6 +3,7 @@
 
 #include "SecurityTap/engine/ScanTask.h"
 #include "SecurityTap/scan/ScanRequest.h"
+#include "tests/support/Patience.h"
 
 #include <condition_variable>
 #include <functional>
@@ -13,9 +14,6 @@
 #include <vector>
 
 namespace Sentinel::Test {
-
-//! Longer than anything a test waits for; only a broken test waits as long.
-inline constexpr std::chrono::seconds patience{30};
 
 //! \brief A door that a test opens once and that any number of threads wait at.
 //!

@@ -4,6 +4,7 @@
 #include "SecurityTap/network/TapAccessManager.h"
 #include "SecurityTap/network/TapReply.h"
 #include "SecurityTap/plugin/SecurityTapPlugin.h"
+#include "tests/support/Patience.h"
 
 #include <QFile>
 #include <QSignalSpy>
@@ -13,8 +14,6 @@
 #include <memory>
 
 namespace Sentinel::Test {
-
-inline constexpr int patienceMs = 60'000;
 
 //! What the rules of a TapBench call malicious, anywhere in a content.
 inline const QByteArray marker = "the marker of the tests";
