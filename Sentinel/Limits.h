@@ -13,6 +13,12 @@ inline constexpr std::chrono::seconds pooledAge{300};
 inline constexpr int maxPooledUses = 10'000;
 inline constexpr std::chrono::seconds uncheckedIdleTime{10}; //!< longer idle: looked at before use
 
+// A scan worker process
+inline constexpr qint64 maxWorkerMemoryBytes = 512 * mib; //!< heap and all else it can write to
+//! Of the worker's whole address space: its memory, the content it maps, rules, libraries, stack.
+inline constexpr qint64 maxWorkerAddressBytes = maxWorkerMemoryBytes + maxScanBytes + 512 * mib;
+inline constexpr int maxWorkerDescriptors = 32;
+
 static_assert(uncheckedIdleTime < pooledIdleTime);
 static_assert(pooledIdleTime <= pooledAge);
 
