@@ -17,6 +17,8 @@ struct DownloadMetadata {
     QString mimeType; //!< as announced, without parameters
     std::optional<qint64> sizeBytes; //!< as announced; the bytes that arrive are counted
     QByteArray sha256; //!< as announced, 32 raw bytes or empty; the real one is in the Outcome
+
+    friend bool operator==(const DownloadMetadata &, const DownloadMetadata &) = default;
 };
 
 } // namespace Sentinel

@@ -2,24 +2,13 @@
 #pragma once
 
 #include "SecurityTap/SecurityTapExport.h"
+#include "ipc/FileType.h"
 
 #include <QString>
 
 #include <span>
 
 namespace Sentinel {
-
-//! \brief What kind of thing a content is, by its first bytes: how dangerous to open, roughly.
-enum class FileType : quint8 {
-    Unknown,
-    Executable, //!< PE, ELF, Mach-O, Java class, LNK
-    Script, //!< #! line, HTA, batch, PowerShell and the like by MIME type
-    Document, //!< OLE2, RTF, PDF
-    Archive, //!< zip (also OOXML and jar), gzip, xz, bzip2, zstd, 7z, rar, cab, tar, deb, rpm, ISO
-    Markup, //!< HTML, XML, SVG
-    Media, //!< images, sound, video, fonts
-    Text, //!< printable otherwise
-};
 
 //! The bytes from the start that sniffing looks at.
 inline constexpr qsizetype fileTypeSniffBytes = 512;

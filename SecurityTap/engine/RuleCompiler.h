@@ -3,6 +3,7 @@
 
 #include "SecurityTap/SecurityTapExport.h"
 #include "SecurityTap/engine/RuleSet.h"
+#include "ipc/RuleProblem.h"
 
 #include <QString>
 #include <QStringList>
@@ -12,15 +13,6 @@
 #include <vector>
 
 namespace Sentinel {
-
-//! \brief Something the compiler has to say about one place in the rules.
-struct RuleProblem {
-    enum class Level : quint8 { Warning, Error };
-    Level level = Level::Error;
-    QString file; //!< path as found below the path that was given
-    int line = 0; //!< from 1; 0 where the file as a whole is meant
-    QString message;
-};
 
 //! \brief "eicar.yar:12: error: syntax error": one line for people and editors.
 SECURITYTAP_EXPORT QString describe(const RuleProblem &problem);

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "ipc/TelemetrySnapshot.h"
+
+#include <QByteArray>
+#include <QString>
+#include <QStringList>
+
+#include <chrono>
+#include <vector>
+
+namespace Sentinel {
+
+//! \brief Which rules are in force.
+struct RuleSetSummary {
+    QByteArray digest; //!< SHA-256, 32 raw bytes; empty: no rules, nothing can be scanned
+    qint64 rules = 0;
+    qint64 files = 0; //!< rule files, without includes
+
+    friend bool operator==(const RuleSetSummary &, const RuleSetSummary &) = default;
+};
+
+//! \brief One scan worker process.
+struct WorkerStatus {
+    enum class State : quint8 {
+        Starting, //!< forked, not ready yet
+        Idle,
+        Scanning, //!< leased to a thread of the pool
+        Ending, //!< killed or retired, not reaped yet
+    };
+    qint64 pid = 0;
+    State state = State::Starting;
+    qint64 scans = 0; //!< slices of how many requests it has worked on
+    std::chrono::milliseconds age{0};
+
+    friend bool operator==(const WorkerStatus &, const WorkerStatus &) = default;
+};
+
+//! \brief One protection around the workers, and whether this system gives it.
+struct SandboxFeature {
+    QString name; //!< "seccomp", "landlock", "no_new_privs", ...
+    bool isInForce = false;
+    QString detail; //!< what is missing or limited, for people; empty if all is well
+
+    friend bool operator==(const SandboxFeature &, const SandboxFeature &) = default;
+};
+
+//! \brief How many scans a sentinel has on its hands.
+struct QueueStatus {
+    qint64 waiting = 0; //!< accepted, not begun
+    qint64 underWay = 0; //!< begun, not answered
+    qint64 bytes = 0; //!< content of all of them
+
+    friend bool operator==(const QueueStatus &, const QueueStatus &) = default;
+};
+
+//! \brief All that a sentinel says of itself.
+struct SentinelStatus {
+    QString productVersion;
+    qint64 pid = 0;
+    std::chrono::milliseconds uptime{0};
+    qint64 clients = 0; //!< connections, the asking one included
+    RuleSetSummary rules;
+    QueueStatus queue;
+    std::vector<WorkerStatus> workers;
+    std::vector<SandboxFeature> sandbox;
+    TelemetrySnapshot telemetry;
+    QStringList troubles; //!< what is wrong right now, for people: a sentence each
+
+    friend bool operator==(const SentinelStatus &, const SentinelStatus &) = default;
+};
+
+} // namespace Sentinel
