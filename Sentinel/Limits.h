@@ -19,6 +19,9 @@ inline constexpr qint64 maxWorkerMemoryBytes = 512 * mib; //!< heap and all else
 inline constexpr qint64 maxWorkerAddressBytes = maxWorkerMemoryBytes + maxScanBytes + 512 * mib;
 inline constexpr int maxWorkerDescriptors = 32;
 
+inline constexpr std::chrono::seconds maxRuleCompilation{120}; //!< with the start of its process
+inline constexpr std::chrono::seconds maxWorkerStart{10};
+
 static_assert(uncheckedIdleTime < pooledIdleTime);
 static_assert(pooledIdleTime <= pooledAge);
 

@@ -5,6 +5,7 @@
 #include "Sentinel/PathText.h"
 #include "Sentinel/RulesCommand.h"
 #include "Sentinel/ScanCommand.h"
+#include "Sentinel/worker/WorkerParentLoop.h"
 
 #include <QCoreApplication>
 #include <QLoggingCategory>
@@ -73,6 +74,9 @@ int main(int argc, char *argv[])
     for (int i = 1; i < argc; ++i)
         arguments.append(argv[i]);
     useUtf8();
+    // Of ours alone: no threads, no application object, nothing that a fork could break.
+    if (arguments.value(0) == "worker-parent")
+        return Sentinel::runWorkerParent(arguments.sliced(1));
     std::signal(
         SIGXFSZ, SIG_IGN); // a limit on file sizes is an error to be told, not a reason to die
     const QCoreApplication application(argc, argv);

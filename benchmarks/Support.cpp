@@ -9,8 +9,6 @@
 
 namespace Sentinel::Bench {
 
-namespace {
-
 QString rulesPath()
 {
     const QString named = qEnvironmentVariable("SENTINEL_RULESETS");
@@ -20,8 +18,6 @@ QString rulesPath()
     }
     return defaultRulesDirectory();
 }
-
-} // namespace
 
 std::shared_ptr<const RuleSet> rules()
 {

@@ -20,6 +20,7 @@ using Microseconds = std::chrono::duration<double, std::micro>;
 //! \brief The rule set to measure with: the public one that SENTINEL_RULESETS names or that lies
 //! beside the repository, else the rules shipped. Compiled once.
 std::shared_ptr<const RuleSet> rules();
+QString rulesPath();
 QString rulesDescription();
 
 //! \brief A tap with those rules, without a verdict cache.

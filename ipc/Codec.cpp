@@ -92,7 +92,7 @@ void exchange(Io &io, Field<Io, SentinelStatus> &status)
     io.list(status.sandbox, maxSandboxFeatures, [&](auto &feature) {
         io.text(feature.name, maxNameBytes);
         io.flag(feature.isInForce);
-        io.text(feature.detail, maxTextBytes);
+        io.text(feature.whyNot, maxTextBytes);
     });
     exchange(io, status.telemetry);
     texts(io, status.troubles, maxTroubles, maxTextBytes);

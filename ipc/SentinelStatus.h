@@ -39,9 +39,9 @@ struct WorkerStatus {
 
 //! \brief One protection around the workers, and whether this system gives it.
 struct SandboxFeature {
-    QString name; //!< "seccomp", "landlock", "no_new_privs", ...
+    QString name; //!< "landlock-files", "system-call-filter", ...: stable
     bool isInForce = false;
-    QString detail; //!< what is missing or limited, for people; empty if all is well
+    QString whyNot; //!< for people; empty where it is in force
 
     friend bool operator==(const SandboxFeature &, const SandboxFeature &) = default;
 };

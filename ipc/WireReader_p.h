@@ -31,6 +31,8 @@ public:
     explicit WireReader(QByteArrayView bytes) : m_rest(bytes) { }
 
     bool isAtEnd() const { return m_rest.isEmpty(); }
+    //! What has not been read yet.
+    QByteArrayView rest() const { return m_rest; }
     const std::optional<ProtocolError> &error() const { return m_error; }
     void fail(ProtocolError::Code code, const QString &detail)
     {

@@ -2,8 +2,7 @@
 #pragma once
 
 #include "Sentinel/Limits.h"
-
-#include <QString>
+#include "ipc/SentinelStatus.h"
 
 #include <vector>
 
@@ -16,13 +15,6 @@ struct SandboxLimits {
     qint64 memoryBytes = Limits::maxWorkerMemoryBytes; //!< what it can write to: heap, own mappings
     qint64 addressBytes = Limits::maxWorkerAddressBytes; //!< all mappings, today's included
     int descriptors = Limits::maxWorkerDescriptors; //!< numbers below this; open ones stay open
-};
-
-//! \brief One wall of the sandbox.
-struct SandboxFeature {
-    QString name; //!< e.g. "landlock-files"; stable, for status and tests
-    bool isInForce = false;
-    QString whyNot; //!< empty where it is in force; for people
 };
 
 //! \brief All walls that there should be, each said to stand or not.

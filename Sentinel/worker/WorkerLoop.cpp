@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+#include "Sentinel/worker/WorkerLoop.h"
+
+#include "SecurityTap/content/Sha256.h"
+#include "SecurityTap/engine/YaraEngine.h"
+#include "Sentinel/sandbox/Sandbox.h"
+#include "Sentinel/worker/Packet.h"
+#include "Sentinel/worker/WorkerWire.h"
+
+#include <algorithm>
+#include <exception>
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace Sentinel {
+
+namespace {
+
+using Progress = ScanTask::Progress;
+
+//! The content behind \p file, as far as it may grow; null if it cannot be mapped.
+std::shared_ptr<Content> mapContent(const FileDescriptor &file, qint64 mappedBytes)
+{
+    const auto size = size_t(std::max<qint64>(mappedBytes, 1));
+    void *bytes = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, file.get(), 0);
+    if (bytes == MAP_FAILED)
+        return nullptr;
+    const std::shared_ptr<const void> mapping(
+        bytes, [size](const void *start) { ::munmap(const_cast<void *>(start), size); });
+    return std::make_shared<Content>(static_cast<const uchar *>(bytes), mapping);
+}
+
+//! One scan, slice by slice: its content is hashed and scanned.
+class ContentSlices {
+public:
+    ContentSlices(const WorkerRequest &begin, const FileDescriptor &file,
+        const std::shared_ptr<const RuleSet> &ruleSet);
+
+    WorkerAnswer step(const WorkerRequest &request);
+
+private:
+    bool hash(const SliceBudget &budget);
+
+    const qint64 m_mappedBytes;
+    const bool m_wantsSha256;
+    const std::shared_ptr<Content> m_content;
+    std::unique_ptr<ScanTask> m_task;
+    Sha256 m_hash;
+    qint64 m_hashedBytes = 0;
+    QByteArray m_sha256;
+};
+
+ContentSlices::ContentSlices(const WorkerRequest &begin, const FileDescriptor &file,
+    const std::shared_ptr<const RuleSet> &ruleSet)
+    : m_mappedBytes(begin.mappedBytes)
+    , m_wantsSha256(begin.wantsSha256)
+    , m_content(mapContent(file, begin.mappedBytes))
+{
+    if (!m_content)
+        return;
+    m_content->grow(std::min(begin.sizeBytes, m_mappedBytes));
+    ScanSubject subject;
+    subject.metadata.filename = begin.filename;
+    subject.filePath = begin.filePath;
+    m_task = YaraEngine::begin(ruleSet, subject, m_content);
+}
+
+WorkerAnswer ContentSlices::step(const WorkerRequest &request)
+{
+    WorkerAnswer answer;
+    if (!m_task) {
+        answer.result = ScanResult::notScanned(
+            Reason::EngineError, QStringLiteral("The content could not be mapped."));
+        return answer;
+    }
+    m_content->grow(std::min(request.sizeBytes, m_mappedBytes));
+    if (request.isComplete)
+        m_content->complete();
+    SliceBudget budget{Clock::now() + request.slice, {},
+        [&answer](ScanResult suspected) { answer.result = std::move(suspected); }};
+    // A content that is complete is hashed first: somebody may know it.
+    const bool wasHashed = !m_sha256.isEmpty();
+    if (m_wantsSha256 && !wasHashed && hash(budget)) {
+        answer.progress = Progress::More;
+        answer.sha256 = m_sha256;
+        return answer;
+    }
+    answer.progress = m_task->step(budget);
+    if (answer.progress == Progress::Done) {
+        while (m_wantsSha256 && m_sha256.isEmpty() && request.isComplete)
+            hash({});
+        answer.result = m_task->takeResult().withSha256(m_sha256);
+    }
+    answer.sha256 = m_sha256;
+    return answer;
+}
+
+//! Hashes what has arrived, as far as \p budget goes. True if the slice is to end here: the content
+//! is complete, and hashed or still to be.
+bool ContentSlices::hash(const SliceBudget &budget)
+{
+    const Content::Extent extent = m_content->extent();
+    while (m_hashedBytes < extent.sizeBytes) {
+        const qint64 size = std::min(extent.sizeBytes - m_hashedBytes, Limits::mib);
+        m_hash.add({m_content->bytes() + m_hashedBytes, size_t(size)});
+        m_hashedBytes += size;
+        if (budget.isUsedUp())
+            break;
+    }
+    if (extent.isComplete && m_hashedBytes == extent.sizeBytes)
+        m_sha256 = m_hash.result();
+    return extent.isComplete;
+}
+
+//! There is nowhere to write to, and who tries is ended by the sandbox.
+void dropMessage(QtMsgType, const QMessageLogContext &, const QString &) { }
+
+int serve(const FileDescriptor &socket, const std::shared_ptr<const RuleSet> &ruleSet)
+{
+    if (!sendPacket(socket.get(), encode(WorkerReady{enterSandbox().features})))
+        return 0;
+    std::unique_ptr<ContentSlices> scan;
+    while (const auto packet = receivePacket(socket.get())) {
+        const auto request = decodeRequest(packet->bytes);
+        if (!request)
+            return 1;
+        switch (request->kind) {
+        case WorkerRequest::Kind::Drop:
+            scan.reset();
+            continue;
+        case WorkerRequest::Kind::Begin:
+            scan.reset(); // its memory first
+            scan = std::make_unique<ContentSlices>(*request, packet->file, ruleSet);
+            break;
+        case WorkerRequest::Kind::Continue:
+            break;
+        }
+        if (!scan)
+            return 1;
+        const WorkerAnswer answer = scan->step(*request);
+        if (!sendPacket(socket.get(), encode(answer)))
+            return 0;
+        if (answer.progress == Progress::Done)
+            scan.reset();
+    }
+    return 0;
+}
+
+} // namespace
+
+void runWorkerLoop(FileDescriptor socket, std::shared_ptr<const RuleSet> ruleSet)
+{
+    qInstallMessageHandler(&dropMessage);
+    int code = 1;
+    try {
+        code = serve(socket, ruleSet);
+    } catch (const std::exception &) {
+        // Out of memory, in most cases. Whoever waits sees the end of the process.
+    }
+    ::_exit(code); // nothing of the parent's is tidied up here
+}
+
+} // namespace Sentinel

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/engine/RuleSet.h"
+#include "ipc/FileDescriptor.h"
+
+#include <memory>
+
+namespace Sentinel {
+
+//! \brief What a scan worker process does all its life: enters the sandbox, then takes requests
+//! from \p socket, one at a time, and answers them, until the other end is closed. Then it ends.
+//!
+//! The first packet that it sends is the sandbox's report (WorkerReady), the others are
+//! WorkerAnswers. A packet that is no request ends it.
+//!
+//! Thread: the only one of its process, after fork() from one with a single thread.
+[[noreturn]] void runWorkerLoop(FileDescriptor socket, std::shared_ptr<const RuleSet> ruleSet);
+
+} // namespace Sentinel

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "Sentinel/worker/ScanWorker.h"
+#include "Sentinel/worker/WorkerRules.h"
+#include "ipc/Messages.h"
+
+#include <expected>
+#include <memory>
+#include <mutex>
+
+namespace Sentinel {
+
+//! \brief The warm parent of scan workers, a process that has compiled one set of rules: its
+//! workers are there in a millisecond and share its memory.
+//!
+//! A new set of rules is a new parent; the old one stays as long as somebody needs its workers, as
+//! they end with it.
+//!
+//! Owner:  shared by whoever makes workers, and by the workers.
+//! Thread: any (locked).
+class WorkerParent {
+public:
+    //! Starts \p program (a sentinel) and waits until it has compiled \p rules, Limits::
+    //! maxRuleCompilation at most. The error: all that is wrong with the rules, or with starting.
+    static std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> start(
+        const QByteArray &program, const WorkerRules &rules);
+    //! Ends the process, and so all of its workers.
+    ~WorkerParent();
+    Q_DISABLE_COPY_MOVE(WorkerParent)
+
+    //! What its workers scan with, and what was to be said about it.
+    const ReloadResult &rules() const { return m_rules; }
+
+    //! A new worker, in its sandbox. Blocks for about a millisecond. The error is for people.
+    std::expected<std::unique_ptr<ScanWorker>, QString> makeWorker();
+
+private:
+    WorkerParent(FileDescriptor control, pid_t process);
+    std::expected<FileDescriptor, QString> fork(const FileDescriptor &workersEnd);
+
+    std::mutex m_mutex; // a question and its answer belong together
+    const FileDescriptor m_control;
+    const pid_t m_process;
+    ReloadResult m_rules;
+};
+
+} // namespace Sentinel

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/engine/RuleCompiler.h"
+
+#include <QByteArrayList>
+
+namespace Sentinel {
+
+//! \brief Which rules the workers of a parent have, as it is told at its start.
+struct WorkerRules {
+    QStringList paths;
+    RuleOptions options;
+
+    //! What follows the program's name and the internal command's.
+    QByteArrayList arguments() const;
+    static WorkerRules fromArguments(const QByteArrayList &arguments);
+};
+
+} // namespace Sentinel

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#include "Sentinel/worker/WorkerWire.h"
+
+#include "ipc/Codec.h"
+#include "ipc/WireReader_p.h"
+#include "ipc/WireWriter_p.h"
+
+#include <type_traits>
+
+namespace Sentinel {
+
+namespace {
+
+using Progress = ScanTask::Progress;
+
+template <typename Io, typename T>
+using Field = std::conditional_t<Io::isReader, T, const T>;
+
+template <typename Io>
+void exchange(Io &io, Field<Io, WorkerRequest> &request)
+{
+    io.choice(request.kind, WorkerRequest::Kind::Drop);
+    if (request.kind == WorkerRequest::Kind::Begin) {
+        io.text(request.filename, IpcLimits::maxPathBytes);
+        io.text(request.filePath, IpcLimits::maxPathBytes);
+        io.count(request.mappedBytes);
+        io.flag(request.wantsSha256);
+    }
+    io.count(request.sizeBytes);
+    io.flag(request.isComplete);
+    io.duration(request.slice);
+}
+
+template <typename Io>
+void exchange(Io &io, Field<Io, WorkerReady> &ready)
+{
+    io.list(ready.sandbox, IpcLimits::maxSandboxFeatures, [&io](auto &feature) {
+        io.text(feature.name, IpcLimits::maxNameBytes);
+        io.flag(feature.isInForce);
+        io.text(feature.whyNot, IpcLimits::maxTextBytes);
+    });
+}
+
+ProtocolError errorOf(const WireReader &reader)
+{
+    return reader.error().value_or(
+        ProtocolError{ProtocolError::Code::TrailingBytes, QStringLiteral("goes on after its end")});
+}
+
+template <typename T>
+QByteArray written(const T &value)
+{
+    WireWriter writer;
+    exchange(writer, value);
+    return writer.bytes();
+}
+
+template <typename T>
+std::expected<T, ProtocolError> read(QByteArrayView frame)
+{
+    T value;
+    WireReader reader(frame);
+    exchange(reader, value);
+    if (reader.error() || !reader.isAtEnd())
+        return std::unexpected(errorOf(reader));
+    return value;
+}
+
+} // namespace
+
+QByteArray encode(const WorkerRequest &request)
+{
+    return written(request);
+}
+
+QByteArray encode(const WorkerReady &ready)
+{
+    return written(ready);
+}
+
+std::expected<WorkerRequest, ProtocolError> decodeRequest(QByteArrayView frame)
+{
+    return read<WorkerRequest>(frame);
+}
+
+std::expected<WorkerReady, ProtocolError> decodeReady(QByteArrayView frame)
+{
+    return read<WorkerReady>(frame);
+}
+
+// The result goes as the verdict that a client would get: bounded, and not believed, in one way.
+QByteArray encode(const WorkerAnswer &answer)
+{
+    WireWriter writer;
+    writer.choice(answer.progress, Progress::Done);
+    writer.digest(answer.sha256);
+    writer.flag(answer.result.has_value());
+    return answer.result ? writer.bytes() + encode(Message(ScanVerdict{0, *answer.result, {}}))
+                         : writer.bytes();
+}
+
+std::expected<WorkerAnswer, ProtocolError> decodeAnswer(QByteArrayView frame)
+{
+    WorkerAnswer answer;
+    WireReader reader(frame);
+    bool hasResult = false;
+    reader.choice(answer.progress, Progress::Done);
+    reader.digest(answer.sha256);
+    reader.flag(hasResult);
+    if (reader.error() || (!hasResult && !reader.isAtEnd()))
+        return std::unexpected(errorOf(reader));
+    if (hasResult) {
+        auto message = decode(reader.rest());
+        if (!message)
+            return std::unexpected(message.error());
+        auto *verdict = std::get_if<ScanVerdict>(&*message);
+        if (!verdict) {
+            return std::unexpected(ProtocolError{
+                ProtocolError::Code::UnknownType, QStringLiteral("a result that is no verdict")});
+        }
+        answer.result = std::move(verdict->result);
+    }
+    const bool isThreat = answer.result && answer.result->isThreat();
+    const bool fits = answer.progress == Progress::Done ? hasResult : !hasResult || isThreat;
+    if (!fits) {
+        return std::unexpected(ProtocolError{
+            ProtocolError::Code::Contradiction, QStringLiteral("a result at the wrong time")});
+    }
+    return answer;
+}
+
+} // namespace Sentinel
