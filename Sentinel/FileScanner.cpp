@@ -141,18 +141,20 @@ ScanSubject::Loader FileScanner::loader(const std::shared_ptr<Job> &job,
 {
     return [job, line, buffers,
                maxBytes]() -> std::expected<std::shared_ptr<const Content>, ScanResult> {
+        const auto beginTime = [&](qint64 sizeBytes) {
+            const std::lock_guard lock(line->mutex);
+            if (line->backend) // the wait was not the file's fault: its time begins here
+                line->backend->completeContent(job->request, sizeBytes);
+        };
         job->startedAt = Clock::now().time_since_epoch().count();
+        beginTime(0); // to open it may take for ever, too
         const auto file = openForScan(job->place);
         if (!file)
             return std::unexpected(ScanResult::notScanned(Reason::Unreadable, file.error()));
         struct stat status { };
         if (::fstat(file->get(), &status) == 0)
             job->sizeBytes = status.st_size;
-        {
-            const std::lock_guard lock(line->mutex);
-            if (line->backend) // the wait was not the file's fault: its time begins here
-                line->backend->completeContent(job->request, status.st_size);
-        }
+        beginTime(status.st_size);
         auto content = readFile(*file, maxBytes, buffers);
         if (content)
             job->sizeBytes = (*content)->extent().sizeBytes;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
 // `sentinel scan` on files that want to be trouble: names, kinds, sizes, changes, stuck scans.
+#include "SecurityTap/Limits.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/FileWalk.h"
 #include "tests/support/CliRun.h"
@@ -223,6 +224,21 @@ private Q_SLOTS:
             timedOut += object["reason"_L].toString() == "TimedOut"_L;
         QCOMPARE(run.objects().size(), size_t(30));
         QCOMPARE(timedOut, 2);
+    }
+
+    void scan_moreStuckFilesThanWorkersCanBeReplaced_endsAllTheSame()
+    {
+        const QString rules = write("slow.yar",
+            "rule slow { condition: filesize == 4 and uint32be(0) == 0x534C4F57 and\n"
+            "  for all i in (1..900000000000) : (uint8(i % 4) >= 0) and false }");
+        QVERIFY(QDir(m_directory->path()).mkdir("files"_L));
+        constexpr int stuck = 1 + Limits::maxReplacementWorkers;
+        for (int i = 0; i < stuck + 4; ++i)
+            write(qPrintable("files/"_L + QString::number(100 + i)), i < stuck ? "SLOW" : "quick");
+        const CliRun run = runSentinel({"scan"_L, "--jobs"_L, "1"_L, "--timeout"_L, "1"_L,
+            "--json"_L, "--rules"_L, rules, path("files")});
+        QCOMPARE(run.exitCode, exitTrouble);
+        QCOMPARE(run.objects().size(), size_t(stuck + 4));
     }
 
 private:

@@ -150,7 +150,17 @@ void ProgramRulesTest::notUnderstood_staysWhole_data()
              "rule r { condition: uint16(0) == 0x5A4D } x",
              "rule r { strings: $a = \"x condition: uint16(0) == 0x5A4D }", "/* rule",
              "rule r { strings: $a = { 00 condition: uint16(0) == 0x5A4D", "import", "\"",
-             "rule r { : }", "rule r { strings: $a = /x\\"})
+             "rule r { : }", "rule r { strings: $a = /x\\",
+             // Two words to the compiler, without a blank between them.
+             "rule r { condition: uint16(0) == 0x5A4D and 1or true }",
+             "rule r { condition: uint16(0) == 0x5A4D and filesize < 200KBor true }",
+             "rule r { condition: uint16(0) == 0x5A4D and 0x1Aor true }",
+             "rule r { condition: uint16(0) == 0x5A4D and 0or true }",
+             "rule r { condition: uint16(0) == 0x5A4D and 1.5or 1.0 > 1 }",
+             "rule r { condition: uint16(0) == 0x5A4D and filename matches /x/ior true }",
+             "rule r { condition: uint16(0) == 0x5A4D and filename matches /x/isor true }",
+             "rule r { condition: uint16(0) == 0x5A4D and filename matches /x/or true }",
+             "rule a1 { condition: uint16(0) == 0x5A4D } include \"b.inc\""})
         QTest::newRow(text) << QByteArray(text);
 }
 

@@ -122,13 +122,16 @@ Part readRule(Tokens rest)
 
 std::optional<std::vector<Part>> readParts(Tokens rest)
 {
+    // What is included may name rules of this text, and sets of them without a trace.
+    if (std::ranges::any_of(rest, [](const RuleToken &token) { return token.is("include"); }))
+        return std::nullopt;
     std::vector<Part> parts;
     while (!rest.empty()) {
         const RuleToken &first = rest.front();
         Part part;
-        if (first.is("import") || first.is("include")) {
+        if (first.is("import")) {
             part.tokens = rest.first(std::min<size_t>(2, rest.size()));
-            if (first.is("import") && part.tokens.back().kind == RuleToken::Kind::Text)
+            if (part.tokens.back().kind == RuleToken::Kind::Text)
                 part.name = part.tokens.back().text.sliced(1).chopped(1);
         } else if (first.is("rule") || first.is("global") || first.is("private")) {
             part = readRule(rest);

@@ -101,8 +101,13 @@ QString refusal(YR_RULES *rules)
 {
     QString module;
     const uchar nothing = 0;
-    const int error = yr_rules_scan_mem(rules, &nothing, 0, SCAN_FLAGS_NO_TRYCATCH, &refuseModules,
-        &module, int(Limits::maxEmptyEvaluation.count()));
+    const auto scanNothing = [&] {
+        return yr_rules_scan_mem(rules, &nothing, 0, SCAN_FLAGS_NO_TRYCATCH, &refuseModules,
+            &module, int(Limits::maxEmptyEvaluation.count()));
+    };
+    int error = scanNothing();
+    if (error == ERROR_SCAN_TIMEOUT) // once more: the machine may have stood still
+        error = scanNothing();
     if (!module.isEmpty()) {
         return QStringLiteral(
             "imports the module \"%1\", which opens files on its own and is refused")
@@ -281,8 +286,11 @@ std::expected<CompiledRules, std::vector<RuleProblem>> compileRules(
     const RuleSet::Description description{digestOf(files, together, options), int(files.size()),
         options.unratedSeverity, together.usesEntryPoint};
     std::shared_ptr<const RuleSet> others;
-    if (RulesPointer reduced = compileReduced(files, int(rules->num_rules)))
-        others = std::make_shared<const RuleSet>(reduced.release(), description);
+    // An included file would be read again, and may be another one by then than the digest is of.
+    if (together.included.empty()) {
+        if (RulesPointer reduced = compileReduced(files, int(rules->num_rules)))
+            others = std::make_shared<const RuleSet>(reduced.release(), description);
+    }
     auto set = std::make_shared<const RuleSet>(rules.release(), description, std::move(others));
     return CompiledRules{std::move(set), std::move(problems)};
 }

@@ -17,6 +17,28 @@ bool isWordCharacter(char c)
     return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
+bool isHexDigit(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+}
+
+bool isDigit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+//! True if all of \p word is one number. The language needs no blank behind one: "1or" is two words
+//! to it, which is better not to be understood than to be misunderstood.
+bool isNumber(QByteArrayView word)
+{
+    const bool isHex = word.startsWith("0x");
+    if (isHex || word.startsWith("0o"))
+        word = word.sliced(2);
+    else if (word.endsWith("KB") || word.endsWith("MB"))
+        word = word.chopped(2);
+    return !word.isEmpty() && std::ranges::all_of(word, isHex ? &isHexDigit : &isDigit);
+}
+
 //! Reads one rule text from its start to its end.
 class Reader {
 public:
@@ -29,6 +51,8 @@ private:
     bool skipComment();
     bool skipTo(char end);
     bool skipHexString();
+    bool skipFlags();
+    void skipWord();
     bool readToken();
 
     const QByteArrayView m_text;
@@ -88,6 +112,21 @@ bool Reader::skipHexString()
     return false;
 }
 
+//! The flags behind a regular expression, and nothing else that is glued to it.
+bool Reader::skipFlags()
+{
+    const qsizetype begin = m_at;
+    skipWord();
+    const QByteArrayView flags = m_text.sliced(begin, m_at - begin);
+    return flags.isEmpty() || flags == "i" || flags == "s" || flags == "is";
+}
+
+void Reader::skipWord()
+{
+    while (m_at < m_text.size() && isWordCharacter(m_text[m_at]))
+        ++m_at;
+}
+
 bool Reader::readToken()
 {
     const qsizetype begin = m_at;
@@ -99,16 +138,16 @@ bool Reader::readToken()
         isWhole = skipTo('"');
     } else if (first == '/') { // the language divides with a backslash
         kind = RuleToken::Kind::Pattern;
-        isWhole = skipTo('/');
+        isWhole = skipTo('/') && skipFlags();
     } else if (first == '{' && !m_tokens.empty() && m_tokens.back().is("=")) {
         kind = RuleToken::Kind::Pattern;
         isWhole = skipHexString();
     } else if (first == '$' || first == '#' || first == '@' || isWordCharacter(first)
         || (first == '!' && !isAt("!="))) {
         kind = isWordCharacter(first) ? RuleToken::Kind::Word : RuleToken::Kind::Variable;
-        do
-            ++m_at;
-        while (m_at < m_text.size() && isWordCharacter(m_text[m_at]));
+        ++m_at;
+        skipWord();
+        isWhole = !isDigit(first) || isNumber(m_text.sliced(begin, m_at - begin));
     } else {
         m_at += isAt("==") || isAt("!=") || isAt("<=") || isAt(">=") || isAt("..") ? 2 : 1;
     }

@@ -23,8 +23,9 @@ struct RuleToken {
     bool is(const char *word) const { return kind != Kind::Text && text == word; }
 };
 
-//! \brief The words of \p text without its comments; nothing if it is no rule text. \p text must
-//! outlive them. The language: https://yara.readthedocs.io/en/v4.2.3/writingrules.html
+//! \brief The words of \p text without its comments; nothing if it is no rule text, or has words
+//! that only the compiler can tell apart. \p text must outlive them. The language:
+//! https://yara.readthedocs.io/en/v4.2.3/writingrules.html
 std::optional<std::vector<RuleToken>> ruleTokens(QByteArrayView text);
 
 } // namespace Sentinel

@@ -51,6 +51,8 @@ SecurityTap::SecurityTap(TapSettings settings, std::shared_ptr<const RuleSet> ru
 
 SecurityTap::~SecurityTap()
 {
+    // Whatever is known by now is on its way to its inspection.
+    m_backend.stop();
     // Held by pointers that notice: a slot may delete others.
     const auto children = findChildren<Inspection *>(Qt::FindDirectChildrenOnly);
     const QList<QPointer<Inspection>> inspections(children.begin(), children.end());
@@ -60,7 +62,6 @@ SecurityTap::~SecurityTap()
     }
     // Before the members that they use.
     qDeleteAll(findChildren<Inspection *>(Qt::FindDirectChildrenOnly));
-    m_backend.stop();
 }
 
 Inspection *SecurityTap::newInspection(Download download)

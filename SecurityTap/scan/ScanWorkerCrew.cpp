@@ -37,6 +37,8 @@ void ScanWorkerPool::Core::Crew::run()
 void ScanWorkerPool::Core::Crew::bringWorkers()
 {
     const auto isMissing = [this] {
+        if (workers + lost >= core->settings.maxWorkers + Limits::maxReplacementWorkers)
+            return false;
         return workers < core->settings.minWorkers
             || (workers < core->settings.maxWorkers && idle == 0 && core->queue->hasReady());
     };
@@ -105,7 +107,7 @@ bool ScanWorkerPool::Core::Crew::goesOn(const Worker &worker, bool hasCrashed)
 bool ScanWorkerPool::Core::Crew::loseWorkerOf(quint64 id)
 {
     const auto it = running.find(id);
-    if (it == running.end() || lost >= Limits::maxReplacementWorkers)
+    if (it == running.end())
         return false;
     it->second->isLost = true;
     running.erase(it);
