@@ -110,7 +110,6 @@ private Q_SLOTS:
     void reload_tooManyProblems_areCounted();
     void status_largest_fits();
     void begin_largest_fits();
-    void limits_ofBothFloors_agree();
 };
 
 void tst_IpcCodec::message_anyType_comesBackEqual()
@@ -689,13 +688,6 @@ void tst_IpcCodec::begin_largest_fits()
     begin.metadata.url = QUrl(QStringLiteral("http://h/") + longest);
     begin.metadata.filename = begin.metadata.mimeType = begin.filePath = longest;
     QVERIFY(!sent(begin).filePath.isEmpty());
-}
-
-void tst_IpcCodec::limits_ofBothFloors_agree()
-{
-    QVERIFY(Limits::maxFindings <= IpcLimits::maxFindings);
-    QVERIFY(Limits::maxStringsPerFinding <= IpcLimits::maxStringsPerFinding);
-    QVERIFY(Limits::maxMetaPerFinding <= IpcLimits::maxMetaPerFinding);
 }
 
 QTEST_APPLESS_MAIN(tst_IpcCodec)
