@@ -70,7 +70,7 @@ Channel::~Channel() = default;
 bool Channel::send(const Message &message, FileDescriptor descriptor)
 {
     Q_ASSERT(thread() == QThread::currentThread());
-    if (!isOpen() || !m_peerListens || descriptor.isValid() != carriesDescriptor(message))
+    if (!isOpen() || descriptor.isValid() != carriesDescriptor(message))
         return false;
     Unsent unsent{encode(message), std::move(descriptor)};
     if (m_unsent.empty()) {
@@ -121,7 +121,6 @@ Channel::Progress Channel::transmit(const Unsent &unsent)
         case ECONNRESET:
         case ENOTCONN: // gone; its last words, a Refusal perhaps, may still be here to be read
             dropUnsent();
-            m_peerListens = false;
             return Progress::Stopped;
         default:
             end(CloseReason::SystemError, LocalSocket::systemError(QStringLiteral("send")));

@@ -77,7 +77,6 @@ private:
     QByteArray m_buffer;
     std::deque<Unsent> m_unsent;
     qsizetype m_unsentBytes = 0;
-    bool m_peerListens = true; // false: what it has sent before is still read
 };
 
 } // namespace Sentinel
