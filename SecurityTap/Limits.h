@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "ipc/Limits.h"
+
 #include <QtCore/qglobal.h>
 
 #include <chrono>
@@ -56,5 +58,8 @@ static_assert(scanOverlapBytes * 4 < scanWindowBytes);
 static_assert(maxUnannouncedMemoryBytes <= maxMemorySpoolBytes);
 static_assert(maxMemorySpoolBytes <= maxSpoolMemoryBytes);
 static_assert(minScanTimeout <= maxScanTimeout);
+static_assert(maxFindings <= IpcLimits::maxFindings); // what a scan keeps can be told
+static_assert(maxStringsPerFinding <= IpcLimits::maxStringsPerFinding);
+static_assert(maxMetaPerFinding <= IpcLimits::maxMetaPerFinding);
 
 } // namespace Sentinel::Limits

@@ -68,7 +68,8 @@ struct ScanBegin {
     FileType fileType = FileType::Unknown; //!< what the client takes it for; a hint for the queue
     qint64 sizeBytes = 0; //!< readable by now; the whole size if isComplete
     bool isComplete = false; //!< no ScanGrow and no ScanEnd will follow
-    std::optional<std::chrono::milliseconds> timeout; //!< from now; none: as the sentinel sees fit
+    //! From now, if isComplete (else ScanEnd's counts); none: as the sentinel sees fit.
+    std::optional<std::chrono::milliseconds> timeout;
     bool wantsSha256 = false;
     friend bool operator==(const ScanBegin &, const ScanBegin &) = default;
 };

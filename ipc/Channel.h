@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "ipc/CloseReason.h"
+#include "ipc/FileDescriptor.h"
+#include "ipc/IpcExport.h"
+#include "ipc/Messages.h"
+
+#include <QByteArray>
+#include <QObject>
+#include <QSocketNotifier>
+
+#include <deque>
+
+namespace Sentinel {
+
+//! \brief One end of a connection between a client and a sentinel: messages in, messages out.
+//!
+//! Runs in its thread's event loop and never blocks. Knows no order of messages: which is legal
+//! when is the business of the two ends. Whatever breaks the protocol ends the channel, with a
+//! reason; nothing of the breach is passed on, and descriptors that came with it are closed.
+//!
+//! May be destroyed at any time, in its own slots too: that is how its owner closes it.
+//!
+//! Owner:  the one who made it.
+//! Thread: owner (asserted).
+//! Limits: one descriptor of its own and IpcLimits::maxFrameBytes of memory; unsent messages up to
+//! IpcLimits::maxSendQueueMessages and maxSendQueueBytes.
+class SENTINELIPC_EXPORT Channel final : public QObject {
+    Q_OBJECT
+
+public:
+    //! Takes over \p socket, a connected one as LocalSocket makes them; another ends the channel at
+    //! once (SystemError).
+    explicit Channel(FileDescriptor socket, QObject *parent = nullptr);
+    //! Closes without a signal. What has been handed to the system still arrives; what waits for
+    //! the peer to read does not.
+    ~Channel() override;
+
+    //! Sends \p message, with \p descriptor exactly if it carriesDescriptor(), after all that was
+    //! sent before. False if it cannot go: the channel has ended or the peer has stopped listening
+    //! (closed() tells), or \p descriptor does not go with the message. Takes over and closes
+    //! \p descriptor in every case.
+    bool send(const Message &message, FileDescriptor descriptor = {});
+
+    bool isOpen() const { return m_socket.isValid(); }
+    //! Messages that wait for the peer to read.
+    int unsentMessages() const { return int(m_unsent.size()); }
+
+Q_SIGNALS:
+    //! \p message has arrived; \p descriptor, closed at exec, is valid exactly if it
+    //! carriesDescriptor(). Who wants the descriptor moves it out; what is left is closed. Only for
+    //! slots that are called directly.
+    void messageReceived(const Sentinel::Message &message, Sentinel::FileDescriptor &descriptor);
+    //! The channel has ended, from here on nothing arrives. \p text is for logs. Emitted once, from
+    //! the event loop, never within send().
+    void closed(Sentinel::CloseReason reason, const QString &text);
+
+private:
+    struct Unsent {
+        QByteArray frame;
+        FileDescriptor descriptor;
+    };
+    enum class Progress : quint8 { Done, Blocked, Stopped };
+
+    Progress transmit(const Unsent &unsent);
+    void transmitUnsent();
+    void dropUnsent();
+    void receiveSome();
+    bool receiveOne();
+    void accept(QByteArrayView frame, int messageFlags, std::deque<FileDescriptor> descriptors);
+    void end(CloseReason reason, const QString &text);
+
+    FileDescriptor m_socket;
+    QSocketNotifier m_readable{QSocketNotifier::Read, this};
+    QSocketNotifier m_writable{QSocketNotifier::Write, this};
+    QByteArray m_buffer;
+    std::deque<Unsent> m_unsent;
+    qsizetype m_unsentBytes = 0;
+};
+
+} // namespace Sentinel
