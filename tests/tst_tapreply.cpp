@@ -42,6 +42,13 @@ TapSettings scanningAtMost(qint64 bytes)
     return settings;
 }
 
+void addPolicies()
+{
+    QTest::addColumn<bool>("isFailClosed");
+    QTest::newRow("fail open") << false;
+    QTest::newRow("fail closed") << true;
+}
+
 } // namespace
 
 class TapReplyTest : public QObject {
@@ -621,9 +628,7 @@ void TapReplyTest::noRoomToKeep_beforeTheDecision_ends()
 
 void TapReplyTest::scanTimedOut_isReleasedOrBlocked_data()
 {
-    QTest::addColumn<bool>("isFailClosed");
-    QTest::newRow("fail open") << false;
-    QTest::newRow("fail closed") << true;
+    addPolicies();
 }
 
 void TapReplyTest::scanTimedOut_isReleasedOrBlocked()
@@ -725,9 +730,7 @@ void TapReplyTest::pluginGone_bodyIsRefused()
 
 void TapReplyTest::pluginEnding_nestedLoop_bodyIsRefused_data()
 {
-    QTest::addColumn<bool>("isFailClosed");
-    QTest::newRow("fail open") << false;
-    QTest::newRow("fail closed") << true;
+    addPolicies();
 }
 
 void TapReplyTest::pluginEnding_nestedLoop_bodyIsRefused()
@@ -760,9 +763,7 @@ void TapReplyTest::pluginEnding_nestedLoop_bodyIsRefused()
 
 void TapReplyTest::pluginThatCouldNotStart_doesAsItsPolicySays_data()
 {
-    QTest::addColumn<bool>("isFailClosed");
-    QTest::newRow("fail open") << false;
-    QTest::newRow("fail closed") << true;
+    addPolicies();
 }
 
 void TapReplyTest::pluginThatCouldNotStart_doesAsItsPolicySays()

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/backend/ContentScan.h"
 
-#include "SecurityTap/Limits.h"
 #include "SecurityTap/engine/YaraEngine.h"
 
 #include <algorithm>
@@ -30,10 +29,12 @@ ScanTask::Progress ContentScan::step(const SliceBudget &budget)
         return Progress::Done;
     const bool isComplete = m_content->extent().isComplete;
     if (m_around.hashContent) {
-        hashArrived(budget);
-        if (isComplete && !isHashed())
+        if (!m_hash)
+            m_hash.emplace(m_content);
+        m_hash->advance([&budget] { return budget.isUsedUp(); });
+        if (isComplete && !m_hash->isKnown())
             return Progress::More;
-        if (isHashed() && !m_asked) {
+        if (m_hash->isKnown() && !m_asked) {
             if (const auto progress = askCache())
                 return *progress;
         }
@@ -45,10 +46,11 @@ ScanTask::Progress ContentScan::step(const SliceBudget &budget)
         return progress;
     ScanResult result = m_engineTask->takeResult();
     m_engineTask.reset();
-    // A growing content can be complete by now, and scanned, before we have hashed its end.
-    while (m_around.hashContent && m_content->extent().isComplete && !isHashed())
-        hashArrived({});
-    conclude(result.withSha256(m_sha256));
+    if (m_hash) {
+        m_hash->finish(); // it can have been completed and scanned since we have hashed
+        result = result.withSha256(m_hash->sha256());
+    }
+    conclude(std::move(result));
     return Progress::Done;
 }
 
@@ -66,31 +68,12 @@ bool ContentScan::load()
     return false;
 }
 
-void ContentScan::hashArrived(const SliceBudget &budget)
-{
-    const Content::Extent extent = m_content->extent();
-    while (m_hashedBytes < extent.sizeBytes) {
-        const qint64 size = std::min(extent.sizeBytes - m_hashedBytes, Limits::mib);
-        m_hash.add({m_content->bytes() + m_hashedBytes, size_t(size)});
-        m_hashedBytes += size;
-        if (budget.isUsedUp())
-            break;
-    }
-    if (extent.isComplete && m_hashedBytes == extent.sizeBytes && m_sha256.isEmpty())
-        m_sha256 = m_hash.result();
-}
-
-bool ContentScan::isHashed() const
-{
-    return !m_sha256.isEmpty();
-}
-
 //! Nothing if the scan is ours to do.
 std::optional<ScanTask::Progress> ContentScan::askCache()
 {
     QByteArrayList visible = YaraEngine::externals(m_subject, *m_content);
     visible.append(QByteArray::number(m_around.maxScanBytes));
-    const QByteArray key = VerdictCache::key(m_sha256, m_ruleSet->digest(), visible);
+    const QByteArray key = VerdictCache::key(m_hash->sha256(), m_ruleSet->digest(), visible);
     const VerdictCache::Answer answer =
         m_around.cache->ask(key, [queue = m_around.queue, id = m_requestId] {
             if (const auto alive = queue.lock())

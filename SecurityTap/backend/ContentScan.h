@@ -2,7 +2,7 @@
 #pragma once
 
 #include "SecurityTap/content/Content.h"
-#include "SecurityTap/content/Sha256.h"
+#include "SecurityTap/content/ContentHash.h"
 #include "SecurityTap/engine/RuleSet.h"
 #include "SecurityTap/engine/ScanTask.h"
 #include "SecurityTap/scan/ScanQueue.h"
@@ -43,8 +43,6 @@ public:
 
 private:
     bool load();
-    void hashArrived(const SliceBudget &budget);
-    bool isHashed() const;
     std::optional<Progress> askCache();
     void conclude(ScanResult result);
 
@@ -54,9 +52,7 @@ private:
     const Surroundings m_around;
     std::shared_ptr<const Content> m_content;
     std::unique_ptr<ScanTask> m_engineTask;
-    Sha256 m_hash;
-    qint64 m_hashedBytes = 0;
-    QByteArray m_sha256;
+    std::optional<ContentHash> m_hash; // if it is wanted, once there is a content
     QByteArray m_key; // set while we lead
     bool m_asked = false;
     std::optional<ScanResult> m_result;

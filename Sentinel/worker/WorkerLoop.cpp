@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/worker/WorkerLoop.h"
 
-#include "SecurityTap/content/Sha256.h"
+#include "SecurityTap/content/ContentHash.h"
 #include "SecurityTap/engine/YaraEngine.h"
 #include "Sentinel/sandbox/Sandbox.h"
 #include "Sentinel/worker/Packet.h"
@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <optional>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -40,22 +41,15 @@ public:
     WorkerAnswer step(const WorkerRequest &request);
 
 private:
-    bool hash(const SliceBudget &budget);
-
     const qint64 m_mappedBytes;
-    const bool m_wantsSha256;
     const std::shared_ptr<Content> m_content;
-    std::unique_ptr<ScanTask> m_task;
-    Sha256 m_hash;
-    qint64 m_hashedBytes = 0;
-    QByteArray m_sha256;
+    std::unique_ptr<ScanTask> m_task; // none: the content could not be mapped
+    std::optional<ContentHash> m_hash; // if it is wanted
 };
 
 ContentSlices::ContentSlices(const WorkerRequest &begin, const FileDescriptor &file,
     const std::shared_ptr<const RuleSet> &ruleSet)
-    : m_mappedBytes(begin.mappedBytes)
-    , m_wantsSha256(begin.wantsSha256)
-    , m_content(mapContent(file, begin.mappedBytes))
+    : m_mappedBytes(begin.mappedBytes), m_content(mapContent(file, begin.mappedBytes))
 {
     if (!m_content)
         return;
@@ -64,6 +58,8 @@ ContentSlices::ContentSlices(const WorkerRequest &begin, const FileDescriptor &f
     subject.metadata.filename = begin.filename;
     subject.filePath = begin.filePath;
     m_task = YaraEngine::begin(ruleSet, subject, m_content);
+    if (begin.wantsSha256)
+        m_hash.emplace(m_content);
 }
 
 WorkerAnswer ContentSlices::step(const WorkerRequest &request)
@@ -79,38 +75,21 @@ WorkerAnswer ContentSlices::step(const WorkerRequest &request)
         m_content->complete();
     SliceBudget budget{Clock::now() + request.slice, {},
         [&answer](ScanResult suspected) { answer.result = std::move(suspected); }};
-    // A content that is complete is hashed first: somebody may know it.
-    const bool wasHashed = !m_sha256.isEmpty();
-    if (m_wantsSha256 && !wasHashed && hash(budget)) {
-        answer.progress = Progress::More;
-        answer.sha256 = m_sha256;
-        return answer;
+    // A content that is complete is hashed first, in slices of its own: somebody may know it.
+    if (m_hash && !m_hash->isKnown()) {
+        m_hash->advance([&budget] { return budget.isUsedUp(); });
+        answer.sha256 = m_hash->sha256();
+        if (request.isComplete) {
+            answer.progress = Progress::More;
+            return answer;
+        }
     }
     answer.progress = m_task->step(budget);
-    if (answer.progress == Progress::Done) {
-        while (m_wantsSha256 && m_sha256.isEmpty() && request.isComplete)
-            hash({});
-        answer.result = m_task->takeResult().withSha256(m_sha256);
-    }
-    answer.sha256 = m_sha256;
+    if (m_hash)
+        answer.sha256 = m_hash->sha256();
+    if (answer.progress == Progress::Done)
+        answer.result = m_task->takeResult().withSha256(answer.sha256);
     return answer;
-}
-
-//! Hashes what has arrived, as far as \p budget goes. True if the slice is to end here: the content
-//! is complete, and hashed or still to be.
-bool ContentSlices::hash(const SliceBudget &budget)
-{
-    const Content::Extent extent = m_content->extent();
-    while (m_hashedBytes < extent.sizeBytes) {
-        const qint64 size = std::min(extent.sizeBytes - m_hashedBytes, Limits::mib);
-        m_hash.add({m_content->bytes() + m_hashedBytes, size_t(size)});
-        m_hashedBytes += size;
-        if (budget.isUsedUp())
-            break;
-    }
-    if (extent.isComplete && m_hashedBytes == extent.sizeBytes)
-        m_sha256 = m_hash.result();
-    return extent.isComplete;
 }
 
 //! There is nowhere to write to, and who tries is ended by the sandbox.
