@@ -187,8 +187,8 @@ std::vector<FileVerdict> FileScanner::collect()
         // be replaced.
         const bool hadItsTime =
             hasStarted && one.at - startedAt >= m_backend->settings().timeouts.least;
-        const bool hasWorkers = m_backend->telemetry().workers > 0;
-        if (one.result.reason() == Reason::TimedOut && !hadItsTime && hasWorkers) {
+        if (one.result.reason() == Reason::TimedOut && !hadItsTime
+            && m_backend->telemetry().workers > 0) {
             submit(job.place); // a copy: a worker may just be coming
             continue;
         }

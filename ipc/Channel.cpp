@@ -4,13 +4,12 @@
 #include "ipc/Codec.h"
 #include "ipc/Limits.h"
 #include "ipc/LocalSocket_p.h"
+#include "ipc/SocketMessage.h"
 
 #include <QPointer>
 #include <QThread>
 
-#include <array>
 #include <cerrno>
-#include <cstring>
 
 #include <sys/socket.h>
 
@@ -18,31 +17,11 @@ namespace Sentinel {
 
 namespace {
 
-// Room for more descriptors than a message may have, so that too many are told from those that
-// were lost.
-constexpr size_t descriptorRoom = 4;
-
 bool isSeqPacket(int socket)
 {
     int type = 0;
     socklen_t size = sizeof type;
     return ::getsockopt(socket, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_SEQPACKET;
-}
-
-std::deque<FileDescriptor> descriptorsOf(msghdr &header)
-{
-    std::deque<FileDescriptor> descriptors;
-    for (cmsghdr *part = CMSG_FIRSTHDR(&header); part; part = CMSG_NXTHDR(&header, part)) {
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
-            continue;
-        const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < count; ++i) {
-            int descriptor = -1;
-            std::memcpy(&descriptor, CMSG_DATA(part) + i * sizeof descriptor, sizeof descriptor);
-            descriptors.emplace_back(descriptor);
-        }
-    }
-    return descriptors;
 }
 
 } // namespace
@@ -94,38 +73,20 @@ bool Channel::send(const Message &message, FileDescriptor descriptor)
 
 Channel::Progress Channel::transmit(const Unsent &unsent)
 {
-    iovec bytes{const_cast<char *>(unsent.frame.constData()), size_t(unsent.frame.size())};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    msghdr header{};
-    header.msg_iov = &bytes;
-    header.msg_iovlen = 1;
-    if (unsent.descriptor.isValid()) {
-        const int descriptor = unsent.descriptor.get();
-        header.msg_control = control.data();
-        header.msg_controllen = control.size();
-        cmsghdr *part = CMSG_FIRSTHDR(&header);
-        part->cmsg_level = SOL_SOCKET;
-        part->cmsg_type = SCM_RIGHTS;
-        part->cmsg_len = CMSG_LEN(sizeof descriptor);
-        std::memcpy(CMSG_DATA(part), &descriptor, sizeof descriptor);
-    }
-    for (;;) {
-        if (::sendmsg(m_socket.get(), &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-            return Progress::Done;
-        switch (errno) {
-        case EINTR:
-            continue;
-        case EAGAIN:
-            return Progress::Blocked;
-        case EPIPE:
-        case ECONNRESET:
-        case ENOTCONN: // gone; its last words, a Refusal perhaps, may still be here to be read
-            dropUnsent();
-            return Progress::Stopped;
-        default:
-            end(CloseReason::SystemError, LocalSocket::systemError(QStringLiteral("send")));
-            return Progress::Stopped;
-        }
+    if (SocketMessage::send(m_socket.get(), unsent.frame, unsent.descriptor.get(), MSG_DONTWAIT)
+        >= 0)
+        return Progress::Done;
+    switch (errno) {
+    case EAGAIN:
+        return Progress::Blocked;
+    case EPIPE:
+    case ECONNRESET:
+    case ENOTCONN: // gone; its last words, a Refusal perhaps, may still be here to be read
+        dropUnsent();
+        return Progress::Stopped;
+    default:
+        end(CloseReason::SystemError, LocalSocket::systemError(QStringLiteral("send")));
+        return Progress::Stopped;
     }
 }
 
@@ -159,24 +120,19 @@ void Channel::receiveSome()
 // True if there may be more; the channel may be gone by then.
 bool Channel::receiveOne()
 {
-    iovec bytes{m_buffer.data(), size_t(m_buffer.size())};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(descriptorRoom * sizeof(int))> control{};
-    msghdr header{};
-    header.msg_iov = &bytes;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-    const ssize_t size = ::recvmsg(m_socket.get(), &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    if (size < 0) {
+    auto received = SocketMessage::receive(
+        m_socket.get(), {m_buffer.data(), size_t(m_buffer.size())}, MSG_DONTWAIT);
+    if (received.size < 0) {
         // A peer that closes without having read everything resets the connection: said once,
         // before the messages that it had sent.
-        if (errno == EINTR || errno == ECONNRESET)
+        if (errno == ECONNRESET)
             return true;
         if (errno != EAGAIN)
             end(CloseReason::SystemError, LocalSocket::systemError(QStringLiteral("receive")));
         return false;
     }
-    accept(QByteArrayView(m_buffer.constData(), size), header.msg_flags, descriptorsOf(header));
+    accept(QByteArrayView(m_buffer.constData(), received.size), received.flags,
+        std::move(received.descriptors));
     return true;
 }
 

@@ -89,11 +89,7 @@ void exchange(Io &io, Field<Io, SentinelStatus> &status)
         io.count(worker.scans);
         io.duration(worker.age);
     });
-    io.list(status.sandbox, maxSandboxFeatures, [&](auto &feature) {
-        io.text(feature.name, maxNameBytes);
-        io.flag(feature.isInForce);
-        io.text(feature.whyNot, maxTextBytes);
-    });
+    io.list(status.sandbox, maxSandboxFeatures, [&](auto &feature) { exchange(io, feature); });
     exchange(io, status.telemetry);
     texts(io, status.troubles, maxTroubles, maxTextBytes);
 }

@@ -3,6 +3,7 @@
 #include "SecurityTap/engine/YaraEngine.h"
 #include "Sentinel/sandbox/Sandbox.h"
 #include "Sentinel/sandbox/Sandbox_p.h"
+#include "Sentinel/worker/Packet.h"
 #include "ipc/FileDescriptor.h"
 #include "support/ChildProcess.h"
 #include "support/RuleDirectory.h"
@@ -11,7 +12,6 @@
 #include <QTest>
 
 #include <array>
-#include <cstring>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -53,19 +53,10 @@ QByteArray scan(
 //! What arrives with one byte as a sealed file in memory; null at the end of the requests.
 std::shared_ptr<const Content> receive(int socket)
 {
-    char byte = 0;
-    iovec piece{&byte, 1};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    msghdr message{};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    if (::recvmsg(socket, &message, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&message))
+    const auto packet = receivePacket(socket);
+    if (!packet)
         return nullptr;
-    int number = -1;
-    std::memcpy(&number, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(number));
-    const FileDescriptor file(number);
+    const FileDescriptor &file = packet->file;
     struct stat status { };
     if (::fcntl(file.get(), F_GET_SEALS) != allSeals || !statDescriptor(file.get(), status))
         return nullptr;
@@ -86,21 +77,7 @@ void send(int socket, const QByteArray &bytes)
     if (::write(file.get(), bytes.constData(), size_t(bytes.size())) != bytes.size()
         || ::fcntl(file.get(), F_ADD_SEALS, allSeals) != 0)
         qFatal("no content to send");
-    char byte = 0;
-    iovec piece{&byte, 1};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-    msghdr message{};
-    message.msg_iov = &piece;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr *header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof(int));
-    const int number = file.get();
-    std::memcpy(CMSG_DATA(header), &number, sizeof(number));
-    ::sendmsg(socket, &message, MSG_NOSIGNAL);
+    sendPacket(socket, "x", file.get());
 }
 
 //! A worker: scans what comes over \p socket until its other end is closed.

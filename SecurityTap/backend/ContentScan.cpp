@@ -3,7 +3,7 @@
 
 #include "SecurityTap/engine/YaraEngine.h"
 
-#include <algorithm>
+#include <utility>
 
 namespace Sentinel {
 

@@ -35,7 +35,7 @@ public:
     //! All that is left of a content that is complete.
     void finish()
     {
-        while (m_content->extent().isComplete && !isKnown())
+        if (m_content->extent().isComplete)
             advance([] { return false; });
     }
 

@@ -5,8 +5,8 @@
 #include "Sentinel/worker/Packet.h"
 #include "Sentinel/worker/WorkerParentLoop.h"
 #include "ipc/Codec.h"
+#include "ipc/LocalSocket.h"
 
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -20,17 +20,6 @@
 namespace Sentinel {
 
 namespace {
-
-using SocketPair = std::pair<FileDescriptor, FileDescriptor>;
-
-std::expected<SocketPair, QString> socketPair()
-{
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0)
-        return std::unexpected(
-            QStringLiteral("no socket for a scan worker: %1").arg(qt_error_string(errno)));
-    return SocketPair{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
-}
 
 //! Whoever waits at \p socket does so no longer than \p patience.
 void limitPatience(int socket, std::chrono::seconds patience)
@@ -83,7 +72,7 @@ WorkerParent::~WorkerParent()
 std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> WorkerParent::start(
     const QByteArray &program, const WorkerRules &rules)
 {
-    auto sockets = socketPair();
+    auto sockets = LocalSocket::connectedPair();
     if (!sockets)
         return std::unexpected(problem(sockets.error()));
     pid_t process = -1;
@@ -127,7 +116,7 @@ std::expected<FileDescriptor, QString> WorkerParent::fork(const FileDescriptor &
 
 std::expected<std::unique_ptr<ScanWorker>, QString> WorkerParent::makeWorker()
 {
-    auto sockets = socketPair();
+    auto sockets = LocalSocket::connectedPair();
     if (!sockets)
         return std::unexpected(sockets.error());
     auto process = fork(sockets->second);

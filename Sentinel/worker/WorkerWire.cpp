@@ -2,19 +2,15 @@
 #include "Sentinel/worker/WorkerWire.h"
 
 #include "ipc/Codec.h"
+#include "ipc/WireFields_p.h"
 #include "ipc/WireReader_p.h"
 #include "ipc/WireWriter_p.h"
-
-#include <type_traits>
 
 namespace Sentinel {
 
 namespace {
 
 using Progress = ScanTask::Progress;
-
-template <typename Io, typename T>
-using Field = std::conditional_t<Io::isReader, T, const T>;
 
 template <typename Io>
 void exchange(Io &io, Field<Io, WorkerRequest> &request)
@@ -34,17 +30,16 @@ void exchange(Io &io, Field<Io, WorkerRequest> &request)
 template <typename Io>
 void exchange(Io &io, Field<Io, WorkerReady> &ready)
 {
-    io.list(ready.sandbox, IpcLimits::maxSandboxFeatures, [&io](auto &feature) {
-        io.text(feature.name, IpcLimits::maxNameBytes);
-        io.flag(feature.isInForce);
-        io.text(feature.whyNot, IpcLimits::maxTextBytes);
-    });
+    io.list(ready.sandbox, IpcLimits::maxSandboxFeatures,
+        [&io](auto &feature) { exchange(io, feature); });
 }
 
-ProtocolError errorOf(const WireReader &reader)
+//! What is wrong with a message of which \p reader has read all that should be there.
+std::optional<ProtocolError> errorOf(WireReader &reader)
 {
-    return reader.error().value_or(
-        ProtocolError{ProtocolError::Code::TrailingBytes, QStringLiteral("goes on after its end")});
+    if (!reader.isAtEnd())
+        reader.fail(ProtocolError::Code::TrailingBytes, QStringLiteral("goes on after its end"));
+    return reader.error();
 }
 
 template <typename T>
@@ -61,8 +56,8 @@ std::expected<T, ProtocolError> read(QByteArrayView frame)
     T value;
     WireReader reader(frame);
     exchange(reader, value);
-    if (reader.error() || !reader.isAtEnd())
-        return std::unexpected(errorOf(reader));
+    if (const auto error = errorOf(reader))
+        return std::unexpected(*error);
     return value;
 }
 
@@ -107,9 +102,12 @@ std::expected<WorkerAnswer, ProtocolError> decodeAnswer(QByteArrayView frame)
     reader.choice(answer.progress, Progress::Done);
     reader.digest(answer.sha256);
     reader.flag(hasResult);
-    if (reader.error() || (!hasResult && !reader.isAtEnd()))
-        return std::unexpected(errorOf(reader));
-    if (hasResult) {
+    if (reader.error())
+        return std::unexpected(*reader.error());
+    if (!hasResult) {
+        if (const auto error = errorOf(reader))
+            return std::unexpected(*error);
+    } else {
         auto message = decode(reader.rest());
         if (!message)
             return std::unexpected(message.error());
