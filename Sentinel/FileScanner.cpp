@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/FileScanner.h"
 
+#include "SecurityTap/engine/YaraEngine.h"
+
 #include <QFile>
 
 #include <sys/resource.h>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "SecurityTap/backend/LocalBackend.h"
+#include "SecurityTap/engine/RuleSet.h"
 #include "Sentinel/FileReader.h"
 
 #include <chrono>

@@ -7,7 +7,6 @@
 #include "tests/support/ProcessFigures.h"
 #include "tests/support/RuleDirectory.h"
 
-#include <QCryptographicHash>
 #include <QTest>
 
 #include <array>
@@ -44,7 +43,6 @@ WorkerRequest begin(qint64 sizeBytes, bool isComplete = true)
     WorkerRequest request;
     request.kind = WorkerRequest::Kind::Begin;
     request.mappedBytes = Limits::maxScanBytes;
-    request.wantsSha256 = true;
     request.sizeBytes = sizeBytes;
     request.isComplete = isComplete;
     request.slice = slice;
@@ -93,10 +91,9 @@ private Q_SLOTS:
     void program_thatIsNoParent_isSaid();
 
     void worker_isInItsSandbox();
-    void scan_contents_verdictsAndHashes();
+    void scan_contents_verdicts();
     void scan_names_areSeen();
     void scan_streamed_followsTheContent();
-    void scan_completeContent_isHashedBeforeItIsScanned();
     void scan_droppedAndBegunAgain_isAnother();
 
     void kill_duringAScan_endsTheWait();
@@ -173,7 +170,7 @@ void TestScanWorkerProcess::worker_isInItsSandbox()
         QVERIFY2(feature.isInForce || !feature.whyNot.isEmpty(), qPrintable(feature.name));
 }
 
-void TestScanWorkerProcess::scan_contents_verdictsAndHashes()
+void TestScanWorkerProcess::scan_contents_verdicts()
 {
     const auto worker = makeWorker();
     for (const QByteArray &bytes : {QByteArray(), QByteArray("x"), QByteArray("a THREAT-MARK"),
@@ -183,7 +180,6 @@ void TestScanWorkerProcess::scan_contents_verdictsAndHashes()
         const bool isMarked = bytes.contains("THREAT-MARK");
         QCOMPARE(result->verdict(), isMarked ? Verdict::Malicious : Verdict::Clean);
         QCOMPARE(result->findings().size(), isMarked ? 1u : 0u);
-        QCOMPARE(result->sha256(), QCryptographicHash::hash(bytes, QCryptographicHash::Sha256));
         QCOMPARE(result->coverage().bytesScanned, bytes.size());
         QCOMPARE(result->coverage().ruleSetDigest, m_parent->rules().rules.digest);
     }
@@ -195,12 +191,10 @@ void TestScanWorkerProcess::scan_names_areSeen()
     const auto spool = spoolOf("plain");
     WorkerRequest request = begin(5);
     request.filename = QStringLiteral("bad.txt");
-    request.wantsSha256 = false;
     const auto answer = worker->ask(request, spool->descriptor());
     QVERIFY(answer);
     QCOMPARE(answer->progress, Progress::Done);
     QCOMPARE(answer->result->verdict(), Verdict::Malicious);
-    QVERIFY(answer->result->sha256().isEmpty());
 }
 
 void TestScanWorkerProcess::scan_streamed_followsTheContent()
@@ -219,7 +213,6 @@ void TestScanWorkerProcess::scan_streamed_followsTheContent()
     while (answer && answer->progress == Progress::More);
     QVERIFY(answer);
     QCOMPARE(answer->progress, Progress::Starved);
-    QVERIFY(answer->sha256.isEmpty());
     QVERIFY(spool->seal());
     std::optional<ScanResult> suspicion;
     do {
@@ -231,18 +224,6 @@ void TestScanWorkerProcess::scan_streamed_followsTheContent()
     QVERIFY(suspicion); // told before it was confirmed
     QCOMPARE(suspicion->verdict(), Verdict::Malicious);
     QCOMPARE(answer->result->verdict(), Verdict::Malicious);
-    QCOMPARE(answer->sha256, QCryptographicHash::hash(bytes, QCryptographicHash::Sha256));
-}
-
-void TestScanWorkerProcess::scan_completeContent_isHashedBeforeItIsScanned()
-{
-    const auto worker = makeWorker();
-    const auto spool = spoolOf("a THREAT-MARK");
-    const auto answer = worker->ask(begin(spool->sizeBytes()), spool->descriptor());
-    QVERIFY(answer);
-    QCOMPARE(answer->progress, Progress::More);
-    QCOMPARE(answer->sha256.size(), 32);
-    QVERIFY(!answer->result);
 }
 
 void TestScanWorkerProcess::scan_droppedAndBegunAgain_isAnother()
@@ -311,10 +292,10 @@ void TestScanWorkerProcess::answer_thatCannotBe_isAnError_data()
         return ScanResult::judge(coverage, {}, {});
     }();
     QTest::newRow("garbage") << QByteArray("garbage");
-    QTest::newRow("done without a result") << encode(WorkerAnswer{Progress::Done, {}, {}});
-    QTest::newRow("clean before its end") << encode(WorkerAnswer{Progress::More, {}, clean});
-    QTest::newRow("half") << encode(WorkerAnswer{Progress::Done, {}, clean}).chopped(9);
-    QTest::newRow("more than one") << encode(WorkerAnswer{Progress::Done, {}, clean}) + "x";
+    QTest::newRow("done without a result") << encode(WorkerAnswer{Progress::Done, {}});
+    QTest::newRow("clean before its end") << encode(WorkerAnswer{Progress::More, clean});
+    QTest::newRow("half") << encode(WorkerAnswer{Progress::Done, clean}).chopped(9);
+    QTest::newRow("more than one") << encode(WorkerAnswer{Progress::Done, clean}) + "x";
     QTest::newRow("too long") << QByteArray(IpcLimits::maxFrameBytes + 1, '\0');
 }
 
@@ -323,7 +304,7 @@ void TestScanWorkerProcess::answer_thatCannotBe_isAnError()
     QFETCH(const QByteArray, answer);
     std::array<int, 2> ends{};
     QCOMPARE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
-    ScanWorker broker{FileDescriptor(ends[0]), FileDescriptor(), {}};
+    ScanWorker broker{FileDescriptor(ends[0]), FileDescriptor(), 0, {}};
     const FileDescriptor taken(ends[1]); // a worker that something has taken over
     QVERIFY(sendPacket(taken.get(), answer));
     QVERIFY(!broker.ask(begin(1)));

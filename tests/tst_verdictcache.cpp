@@ -36,6 +36,7 @@ private Q_SLOTS:
     void ask_unknown_leads();
     void ask_settledWithVerdict_isHit();
     void ask_settledWithThreat_isHitWithItsFindings();
+    void settle_crashed_isRemembered();
     void settle_withoutVerdict_isNotRemembered_data();
     void settle_withoutVerdict_isNotRemembered();
     void settle_calledFromFollower_mayAskAgain();
@@ -109,12 +110,21 @@ void TestVerdictCache::ask_settledWithThreat_isHitWithItsFindings()
     QVERIFY(cache.ask(someKey, nothing).result == threat);
 }
 
+void TestVerdictCache::settle_crashed_isRemembered()
+{
+    VerdictCache cache({});
+    const ScanResult crashed = ScanResult::notScanned(Reason::EngineCrashed);
+    QCOMPARE(roleFor(cache, someKey), Role::Leader);
+    cache.settle(someKey, crashed);
+    QVERIFY(cache.ask(someKey, nothing).result == crashed);
+}
+
 void TestVerdictCache::settle_withoutVerdict_isNotRemembered_data()
 {
     QTest::addColumn<std::optional<ScanResult>>("result");
     QTest::newRow("no result") << std::optional<ScanResult>();
     for (const Reason reason : allReasons) {
-        if (reason != Reason::None)
+        if (reason != Reason::None && reason != Reason::EngineCrashed)
             QTest::newRow(qPrintable(nameOf(reason)))
                 << std::optional(ScanResult::notScanned(reason));
     }

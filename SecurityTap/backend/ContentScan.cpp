@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/backend/ContentScan.h"
 
-#include "SecurityTap/engine/YaraEngine.h"
-
 #include <utility>
 
 namespace Sentinel {
 
+namespace {
+
+ScanResult unreadable()
+{
+    return ScanResult::notScanned(
+        Reason::Unreadable, QStringLiteral("The content is shorter than it was said to be."));
+}
+
+} // namespace
+
 ContentScan::ContentScan(
-    const ScanRequest &request, std::shared_ptr<const RuleSet> ruleSet, Surroundings surroundings)
+    const ScanRequest &request, std::shared_ptr<const ScanEngine> engine, Surroundings surroundings)
     : m_requestId(request.id())
     , m_subject(request.subject())
-    , m_ruleSet(std::move(ruleSet))
+    , m_engine(std::move(engine))
     , m_around(std::move(surroundings))
     , m_content(m_subject.content)
 {
@@ -27,31 +35,46 @@ ScanTask::Progress ContentScan::step(const SliceBudget &budget)
 {
     if (!m_content && !load())
         return Progress::Done;
-    const bool isComplete = m_content->extent().isComplete;
     if (m_around.hashContent) {
-        if (!m_hash)
-            m_hash.emplace(m_content);
-        m_hash->advance([&budget] { return budget.isUsedUp(); });
-        if (isComplete && !m_hash->isKnown())
-            return Progress::More;
-        if (m_hash->isKnown() && !m_asked) {
-            if (const auto progress = askCache())
-                return *progress;
-        }
+        if (const auto progress = hash(budget))
+            return *progress;
     }
     if (!m_engineTask)
-        m_engineTask = YaraEngine::begin(m_ruleSet, m_subject, m_content);
+        m_engineTask = m_engine->begin(m_subject, m_content);
     const Progress progress = m_engineTask->step(budget);
-    if (progress != Progress::Done)
-        return progress;
+    if (progress == Progress::Done)
+        conclude(resultOfEngine());
+    return progress;
+}
+
+//! Nothing if the engine is to go on.
+std::optional<ScanTask::Progress> ContentScan::hash(const SliceBudget &budget)
+{
+    if (!m_hash)
+        m_hash.emplace(m_content);
+    const bool isComplete = m_content->extent().isComplete; // before: what comes meanwhile is next
+    switch (m_hash->advance([&budget] { return budget.isUsedUp(); })) {
+    case ContentHash::Progress::Failed:
+        conclude(unreadable());
+        return Progress::Done;
+    case ContentHash::Progress::Known:
+        return m_asked ? std::nullopt : askCache();
+    case ContentHash::Progress::More:
+        break;
+    }
+    return isComplete ? std::optional(Progress::More) : std::nullopt;
+}
+
+ScanResult ContentScan::resultOfEngine()
+{
     ScanResult result = m_engineTask->takeResult();
     m_engineTask.reset();
-    if (m_hash) {
-        m_hash->finish(); // it can have been completed and scanned since we have hashed
-        result = result.withSha256(m_hash->sha256());
-    }
-    conclude(std::move(result));
-    return Progress::Done;
+    if (!m_hash)
+        return result;
+    // It can have been completed and scanned since we have hashed.
+    if (m_hash->finish() == ContentHash::Progress::Failed)
+        return result.isThreat() ? result : unreadable();
+    return result.withSha256(m_hash->sha256());
 }
 
 bool ContentScan::load()
@@ -71,9 +94,10 @@ bool ContentScan::load()
 //! Nothing if the scan is ours to do.
 std::optional<ScanTask::Progress> ContentScan::askCache()
 {
-    QByteArrayList visible = YaraEngine::externals(m_subject, *m_content);
-    visible.append(QByteArray::number(m_around.maxScanBytes));
-    const QByteArray key = VerdictCache::key(m_hash->sha256(), m_ruleSet->digest(), visible);
+    // All that rules see beside the bytes follows from these.
+    const QByteArrayList visible{m_subject.metadata.filename.toUtf8(), m_subject.filePath.toUtf8(),
+        QByteArray::number(m_around.maxScanBytes)};
+    const QByteArray key = VerdictCache::key(m_hash->sha256(), m_engine->rules().digest, visible);
     const VerdictCache::Answer answer =
         m_around.cache->ask(key, [queue = m_around.queue, id = m_requestId] {
             if (const auto alive = queue.lock())

@@ -3,7 +3,7 @@
 
 #include "SecurityTap/content/Content.h"
 #include "SecurityTap/content/ContentHash.h"
-#include "SecurityTap/engine/RuleSet.h"
+#include "SecurityTap/engine/ScanEngine.h"
 #include "SecurityTap/engine/ScanTask.h"
 #include "SecurityTap/scan/ScanQueue.h"
 #include "SecurityTap/scan/ScanRequest.h"
@@ -32,7 +32,7 @@ public:
         bool hashContent = true;
     };
 
-    ContentScan(const ScanRequest &request, std::shared_ptr<const RuleSet> ruleSet,
+    ContentScan(const ScanRequest &request, std::shared_ptr<const ScanEngine> engine,
         Surroundings surroundings);
     //! Lets the followers of an unfinished scan go on.
     ~ContentScan() override;
@@ -43,12 +43,14 @@ public:
 
 private:
     bool load();
+    std::optional<Progress> hash(const SliceBudget &budget);
     std::optional<Progress> askCache();
+    ScanResult resultOfEngine();
     void conclude(ScanResult result);
 
     const quint64 m_requestId;
     const ScanSubject m_subject; // shares its content with the request, which may go first
-    const std::shared_ptr<const RuleSet> m_ruleSet;
+    const std::shared_ptr<const ScanEngine> m_engine;
     const Surroundings m_around;
     std::shared_ptr<const Content> m_content;
     std::unique_ptr<ScanTask> m_engineTask;

@@ -16,23 +16,37 @@ ScanQueue::Bounds queueBounds(const LocalBackend::Settings &settings)
 
 } // namespace
 
-LocalBackend::LocalBackend(std::shared_ptr<YaraEngine> engine, Settings settings)
+//! What the next scan begins with.
+struct LocalBackend::EngineInUse {
+    std::mutex mutex;
+    std::shared_ptr<const ScanEngine> engine;
+
+    std::shared_ptr<const ScanEngine> get()
+    {
+        const std::lock_guard lock(mutex);
+        return engine;
+    }
+};
+
+LocalBackend::LocalBackend(std::shared_ptr<const ScanEngine> engine, Settings settings)
     : m_settings(settings)
-    , m_engine(std::move(engine))
+    , m_engine(std::make_shared<EngineInUse>())
     , m_queue(std::make_shared<ScanQueue>(queueBounds(settings)))
     , m_telemetry(std::make_shared<ScanTelemetry>())
     , m_cache(std::make_shared<VerdictCache>(settings.cache))
     // The task factory holds what it needs by itself: a worker that hangs may outlive us.
     , m_pool(
           m_queue, m_telemetry,
-          [engineOfScans = m_engine, queue = m_queue, telemetry = m_telemetry, cache = m_cache,
-              settings](ScanRequest &request) -> std::unique_ptr<ScanTask> {
-              return std::make_unique<ContentScan>(request, engineOfScans->ruleSet(),
+          [inUse = m_engine, queue = m_queue, telemetry = m_telemetry, cache = m_cache, settings](
+              ScanRequest &request) -> std::unique_ptr<ScanTask> {
+              return std::make_unique<ContentScan>(request, inUse->get(),
                   ContentScan::Surroundings{
                       cache, telemetry, queue, settings.maxScanBytes, settings.hashContent});
           },
           settings.workers)
 {
+    Q_ASSERT(engine);
+    m_engine->engine = std::move(engine);
 }
 
 LocalBackend::~LocalBackend()
@@ -58,7 +72,8 @@ std::optional<Reason> LocalBackend::submit(std::shared_ptr<ScanRequest> request)
     if (isComplete) {
         if (subject.sizeBytes > m_settings.maxScanBytes)
             return Reason::TooLarge;
-        deadline = request->createdAt() + m_settings.timeouts.forSize(subject.sizeBytes);
+        deadline = request->createdAt()
+            + subject.timeout.value_or(m_settings.timeouts.forSize(subject.sizeBytes));
     }
     return m_pool.submit(std::move(request), deadline);
 }
@@ -68,9 +83,11 @@ void LocalBackend::growContent(quint64 id, qint64 sizeBytes)
     m_pool.growContent(id, sizeBytes);
 }
 
-void LocalBackend::completeContent(quint64 id, qint64 sizeBytes)
+void LocalBackend::completeContent(
+    quint64 id, qint64 sizeBytes, std::optional<std::chrono::milliseconds> timeout)
 {
-    m_pool.completeContent(id, sizeBytes, Clock::now() + m_settings.timeouts.forSize(sizeBytes));
+    m_pool.completeContent(
+        id, sizeBytes, Clock::now() + timeout.value_or(m_settings.timeouts.forSize(sizeBytes)));
 }
 
 ScanResult LocalBackend::cancel(quint64 id, ScanResult result)
@@ -81,6 +98,21 @@ ScanResult LocalBackend::cancel(quint64 id, ScanResult result)
 void LocalBackend::countRefusal(const ScanResult &result)
 {
     m_telemetry->countAnswer(result, {});
+}
+
+void LocalBackend::use(std::shared_ptr<const ScanEngine> engine)
+{
+    Q_ASSERT(engine);
+    {
+        const std::lock_guard lock(m_engine->mutex);
+        m_engine->engine.swap(engine);
+    }
+    // The old one may be freed here, outside of the lock.
+}
+
+std::shared_ptr<const ScanEngine> LocalBackend::engine() const
+{
+    return m_engine->get();
 }
 
 TelemetrySnapshot LocalBackend::telemetry() const

@@ -2,21 +2,22 @@
 #pragma once
 
 #include "SecurityTap/SecurityTapExport.h"
-#include "SecurityTap/engine/YaraEngine.h"
+#include "SecurityTap/backend/ScanBackend.h"
+#include "SecurityTap/engine/ScanEngine.h"
 #include "SecurityTap/scan/ScanQueue.h"
 #include "SecurityTap/scan/ScanTelemetry.h"
 #include "SecurityTap/scan/ScanWorkerPool.h"
 #include "SecurityTap/scan/VerdictCache.h"
 
 #include <memory>
+#include <mutex>
 
 namespace Sentinel {
 
-//! \brief Scans in this process: the queue, the workers and the cache around the YARA engine.
+//! \brief Scans by an engine of this process: the queue, the workers and the cache around it.
 //!
-//! Owner:  SecurityTap, or a command.
-//! Thread: start(), stop() and destruction by one thread; the rest any.
-class SECURITYTAP_EXPORT LocalBackend {
+//! Thread: as ScanBackend; use() and engine() any.
+class SECURITYTAP_EXPORT LocalBackend final : public ScanBackend {
 public:
     struct Settings {
         ScanQueue::Bounds queue;
@@ -27,34 +28,35 @@ public:
         bool hashContent = true; //!< SHA-256 in results; the cache needs it
     };
 
-    LocalBackend(std::shared_ptr<YaraEngine> engine, Settings settings);
-    ~LocalBackend();
+    LocalBackend(std::shared_ptr<const ScanEngine> engine, Settings settings);
+    //! Stops.
+    ~LocalBackend() override;
     Q_DISABLE_COPY_MOVE(LocalBackend)
 
-    void start();
-    //! Answers all requests and joins the workers.
-    void stop();
+    ContentForm contentForm() const override { return ContentForm::Memory; }
+    void start() override;
+    //! Besides joins the workers. May be followed by start().
+    void stop() override;
 
-    //! Takes \p request on; it will be answered once. If it cannot be (too large, queue full), the
-    //! reason, and no answer comes.
-    [[nodiscard]] std::optional<Reason> submit(std::shared_ptr<ScanRequest> request);
-    //! More content of the request has arrived, \p sizeBytes by now.
-    void growContent(quint64 id, qint64 sizeBytes);
-    //! The request's content is complete with \p sizeBytes: its timeout begins.
-    void completeContent(quint64 id, qint64 sizeBytes);
-    //! Answers the request with \p result instead of a verdict, if it has no answer yet. Returns
-    //! the answer: \p result, or the threat that was suspected by then.
-    ScanResult cancel(quint64 id, ScanResult result);
+    [[nodiscard]] std::optional<Reason> submit(std::shared_ptr<ScanRequest> request) override;
+    void growContent(quint64 id, qint64 sizeBytes) override;
+    void completeContent(quint64 id, qint64 sizeBytes,
+        std::optional<std::chrono::milliseconds> timeout = std::nullopt) override;
+    ScanResult cancel(quint64 id, ScanResult result) override;
+    void countRefusal(const ScanResult &result) override;
+    TelemetrySnapshot telemetry() const override;
 
-    //! Counts an answer that was given without the queue (refused, too large).
-    void countRefusal(const ScanResult &result);
-    TelemetrySnapshot telemetry() const;
+    //! From now on scans begin with \p engine; those under way end with theirs.
+    void use(std::shared_ptr<const ScanEngine> engine);
+    std::shared_ptr<const ScanEngine> engine() const;
+    ScanQueue::Depths queueDepths() const { return m_queue->depths(); }
     const Settings &settings() const { return m_settings; }
-    YaraEngine &engine() const { return *m_engine; }
 
 private:
+    struct EngineInUse;
+
     const Settings m_settings;
-    const std::shared_ptr<YaraEngine> m_engine;
+    const std::shared_ptr<EngineInUse> m_engine;
     const std::shared_ptr<ScanQueue> m_queue;
     const std::shared_ptr<ScanTelemetry> m_telemetry;
     const std::shared_ptr<VerdictCache> m_cache;

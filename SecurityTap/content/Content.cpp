@@ -8,6 +8,8 @@ Content::Content(const uchar *bytes, std::shared_ptr<const void> owner)
 {
 }
 
+Content::Content(FileDescriptor file) : m_file(std::move(file)) { }
+
 std::shared_ptr<Content> Content::fromByteArray(QByteArray bytes)
 {
     // No header: the bytes are a literal's or belong to a lender who may free them before the scan.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "SecurityTap/SecurityTapExport.h"
+#include "ipc/FileDescriptor.h"
 
 #include <QByteArray>
 
@@ -29,6 +30,9 @@ public:
     //! A view that starts empty over \p bytes, which \p owner keeps alive and valid up to the sizes
     //! that grow() will announce.
     Content(const uchar *bytes, std::shared_ptr<const void> owner);
+    //! A view that starts empty over \p file, for those who do not look at hostile bytes by
+    //! themselves: they are in no memory of this process, and who shortens the file harms nobody.
+    explicit Content(FileDescriptor file);
     //! A complete view of \p bytes. Shares them where they are counted, copies them where they only
     //! borrow (QByteArray::fromRawData), because a scan may outlive the lender.
     static std::shared_ptr<Content> fromByteArray(QByteArray bytes);
@@ -36,9 +40,11 @@ public:
     Q_DISABLE_COPY_MOVE(Content)
 
     Extent extent() const;
-    //! The bytes [0, extent().sizeBytes).
+    //! The bytes [0, extent().sizeBytes); null if they are not in memory.
     const uchar *bytes() const { return m_bytes; }
     std::span<const uchar> span() const;
+    //! The file that they are in; -1 if they are in memory.
+    int file() const { return m_file.get(); }
 
     //! Announces that the first \p sizeBytes bytes are valid. Never shrinks.
     void grow(qint64 sizeBytes);
@@ -46,8 +52,9 @@ public:
     void complete();
 
 private:
-    const uchar *m_bytes;
+    const uchar *m_bytes = nullptr;
     std::shared_ptr<const void> m_owner;
+    FileDescriptor m_file;
     std::atomic<quint64> m_extent{0}; // size * 2 + complete
 };
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "SecurityTap/Limits.h"
 #include "SecurityTap/content/Content.h"
 #include "SecurityTap/content/Sha256.h"
 
-#include <algorithm>
 #include <memory>
+#include <vector>
 
 namespace Sentinel {
 
@@ -15,38 +14,41 @@ namespace Sentinel {
 //! Thread: one at a time.
 class ContentHash {
 public:
+    enum class Progress : quint8 {
+        More, //!< there is more to hash, or more will arrive
+        Known, //!< sha256() has it
+        Failed, //!< the content's file is not as it was announced
+    };
+
     explicit ContentHash(std::shared_ptr<const Content> content) : m_content(std::move(content)) { }
 
-    //! Hashes what has arrived, a MiB at a time, until \p isOver() says so between two.
+    //! Hashes what has arrived, a piece of at most 1 MiB at a time, until \p isOver() says so
+    //! between two.
     template <typename IsOver>
-    void advance(IsOver isOver)
+    Progress advance(IsOver isOver)
     {
-        const Content::Extent extent = m_content->extent();
-        while (m_hashedBytes < extent.sizeBytes) {
-            const qint64 size = std::min(extent.sizeBytes - m_hashedBytes, Limits::mib);
-            m_hash.add({m_content->bytes() + m_hashedBytes, size_t(size)});
-            m_hashedBytes += size;
-            if (isOver())
-                break;
-        }
-        if (extent.isComplete && m_hashedBytes == extent.sizeBytes && m_sha256.isEmpty())
-            m_sha256 = m_hash.result();
+        while (addPiece() && !isOver()) { }
+        return m_progress;
     }
-    //! All that is left of a content that is complete.
-    void finish()
+    //! All that has arrived.
+    Progress finish()
     {
-        if (m_content->extent().isComplete)
-            advance([] { return false; });
+        return advance([] { return false; });
     }
 
-    bool isKnown() const { return !m_sha256.isEmpty(); }
+    Progress progress() const { return m_progress; }
     //! 32 raw bytes once it is known, else empty.
     const QByteArray &sha256() const { return m_sha256; }
 
 private:
+    bool addPiece();
+    std::span<const uchar> readPiece(qint64 sizeBytes);
+
     const std::shared_ptr<const Content> m_content;
     Sha256 m_hash;
     qint64 m_hashedBytes = 0;
+    std::vector<uchar> m_buffer; // of a content that is not in memory
+    Progress m_progress = Progress::More;
     QByteArray m_sha256;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "SecurityTap/SecurityTapExport.h"
+#include "ipc/SentinelStatus.h"
 #include "ipc/Verdict.h"
 
 #include <QByteArray>
@@ -86,5 +87,11 @@ private:
     mutable std::mutex m_mutex;
     mutable std::vector<YR_SCAN_CONTEXT *> m_idleScanners;
 };
+
+//! \brief Which rules \p ruleSet has, in short.
+inline RuleSetSummary summaryOf(const RuleSet &ruleSet)
+{
+    return {ruleSet.digest(), ruleSet.ruleCount(), ruleSet.fileCount()};
+}
 
 } // namespace Sentinel

@@ -17,6 +17,10 @@ struct SliceBudget {
     //! Told of a threat that is found but still to be confirmed: the answer, should the deadline
     //! pass meanwhile. A threat must not be released because its confirmation takes long.
     std::function<void(ScanResult)> suspect = {};
+    //! For a task that waits for somebody else: keeps what ends that wait, to be called by any
+    //! thread once nobody wants the result any more (at once, if that is so already). Until it is
+    //! replaced, by null in the end; after that it is not called and nobody is in it.
+    std::function<void(std::function<void()>)> setInterrupt = {};
 
     bool isUsedUp() const { return Clock::now() >= until || (isAbandoned && isAbandoned()); }
 };

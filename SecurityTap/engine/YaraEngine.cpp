@@ -9,31 +9,15 @@
 
 namespace Sentinel {
 
-YaraEngine::YaraEngine(std::shared_ptr<const RuleSet> ruleSet) : m_ruleSet(std::move(ruleSet)) { }
-
-std::shared_ptr<const RuleSet> YaraEngine::ruleSet() const
+YaraEngine::YaraEngine(std::shared_ptr<const RuleSet> ruleSet)
+    : m_ruleSet(std::move(ruleSet)), m_rules(summaryOf(*m_ruleSet))
 {
-    const std::lock_guard lock(m_mutex);
-    return m_ruleSet;
 }
 
-void YaraEngine::use(std::shared_ptr<const RuleSet> ruleSet)
+std::unique_ptr<ScanTask> YaraEngine::begin(
+    const ScanSubject &subject, std::shared_ptr<const Content> content) const
 {
-    {
-        const std::lock_guard lock(m_mutex);
-        m_ruleSet.swap(ruleSet);
-    }
-    // The old set may be freed here, outside of the lock.
-}
-
-std::expected<std::vector<RuleProblem>, std::vector<RuleProblem>> YaraEngine::reload(
-    const QStringList &paths, const RuleOptions &options)
-{
-    auto compiled = compileRules(paths, options);
-    if (!compiled)
-        return std::unexpected(std::move(compiled.error()));
-    use(std::move(compiled->ruleSet));
-    return std::move(compiled->problems);
+    return begin(m_ruleSet, subject, std::move(content));
 }
 
 std::unique_ptr<ScanTask> YaraEngine::begin(std::shared_ptr<const RuleSet> ruleSet,

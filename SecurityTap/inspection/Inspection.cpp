@@ -3,7 +3,7 @@
 
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/Logging.h"
-#include "SecurityTap/backend/LocalBackend.h"
+#include "SecurityTap/backend/ScanBackend.h"
 #include "SecurityTap/content/FileName.h"
 #include "SecurityTap/content/FileType.h"
 
@@ -43,8 +43,8 @@ bool Inspection::openSpool()
     auto spool =
         Spool::create({m_download.destinationDirectory.isEmpty() ? m_terms.spoolDirectory
                                                                  : m_download.destinationDirectory,
-            m_download.metadata.sizeBytes, m_terms.maxSpoolBytes,
-            m_terms.backend->settings().maxScanBytes, m_terms.budget});
+            m_download.metadata.sizeBytes, m_terms.maxSpoolBytes, m_terms.maxScanBytes,
+            m_terms.budget});
     if (!spool) {
         loseBytes(spool.error());
         return false;
@@ -82,7 +82,7 @@ bool Inspection::write(QByteArrayView bytes)
 void Inspection::scanArrived()
 {
     const qint64 size = m_spool->sizeBytes();
-    if (size > m_terms.backend->settings().maxScanBytes) {
+    if (size > m_terms.maxScanBytes) {
         decideNotScanned(Reason::TooLarge);
         return;
     }
@@ -91,10 +91,20 @@ void Inspection::scanArrived()
     if (size <= m_nextWakeBytes || size <= Limits::scanWindowBytes)
         return;
     m_nextWakeBytes = size - size % Limits::scanWindowBytes + Limits::scanWindowBytes;
+    beginAnew();
     if (m_request != 0)
         m_terms.backend->growContent(m_request, size);
     else
         submit(m_spool->content()); // if refused, there is another chance at the next window
+}
+
+//! A spool that has moved to disk is another file than the one that is being scanned elsewhere.
+void Inspection::beginAnew()
+{
+    if (m_request == 0 || m_isScannedInMemory == m_spool->isInMemory()
+        || m_terms.backend->contentForm() != ScanBackend::ContentForm::File)
+        return;
+    m_terms.backend->cancel(std::exchange(m_request, 0), ScanResult::notScanned(Reason::Cancelled));
 }
 
 void Inspection::finish()
@@ -119,7 +129,7 @@ void Inspection::take(QByteArray content)
     m_finishedAt = Clock::now();
     m_taken = std::move(content);
     m_complete = true;
-    if (m_taken.size() > m_terms.backend->settings().maxScanBytes)
+    if (m_taken.size() > m_terms.maxScanBytes)
         decideNotScanned(Reason::TooLarge);
     else
         scanComplete(Content::fromByteArray(m_taken));
@@ -128,6 +138,8 @@ void Inspection::take(QByteArray content)
 void Inspection::scanComplete(const std::shared_ptr<const Content> &content)
 {
     m_state = State::Scanning;
+    if (m_spool)
+        beginAnew();
     if (m_request != 0)
         m_terms.backend->completeContent(m_request, sizeBytes());
     else
@@ -143,11 +155,18 @@ bool Inspection::submit(std::shared_ptr<const Content> content)
     subject.fileType = sniffFileType(content->span(), m_download.metadata.mimeType);
     subject.sizeBytes = m_complete ? sizeBytes() : std::max(sizeBytes(), announced);
     subject.content = std::move(content);
+    if (m_spool && m_terms.backend->contentForm() == ScanBackend::ContentForm::File) {
+        m_isScannedInMemory = m_spool->isInMemory();
+        if (auto file = m_spool->openReadOnly())
+            subject.file = std::make_shared<const FileDescriptor>(std::move(*file));
+    }
 
+    const int attempt = ++m_attempts;
     auto request = std::make_shared<ScanRequest>(
-        std::move(subject), [mailbox = m_mailbox, this](ScanResult result) {
-            mailbox.post(
-                [this, result = std::move(result)]() mutable { onResult(std::move(result)); });
+        std::move(subject), [mailbox = m_mailbox, this, attempt](ScanResult result) {
+            mailbox.post([this, attempt, result = std::move(result)]() mutable {
+                onResult(attempt, std::move(result));
+            });
         });
     const quint64 id = request->id();
     const std::optional<Reason> refusal = m_terms.backend->submit(std::move(request));
@@ -172,8 +191,10 @@ void Inspection::cancel()
         decideNotScanned(Reason::Cancelled);
 }
 
-void Inspection::onResult(ScanResult result)
+void Inspection::onResult(int attempt, ScanResult result)
 {
+    if (attempt != m_attempts)
+        return; // it was begun anew
     m_request = 0;
     // While bytes still arrive, only a scan that failed has a result: trying it again with each
     // further window would fail again.

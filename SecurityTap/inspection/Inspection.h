@@ -18,7 +18,7 @@
 
 namespace Sentinel {
 
-class LocalBackend;
+class ScanBackend;
 
 //! \brief One download's passage through inspection, from its first byte to its Outcome.
 //!
@@ -46,11 +46,12 @@ public:
 
     //! How an inspection keeps and judges its bytes; given by the SecurityTap.
     struct Terms {
-        LocalBackend *backend = nullptr; // outlives the inspection's last question
+        ScanBackend *backend = nullptr; // outlives the inspection's last question
         Policy policy;
         std::shared_ptr<SpoolBudget> budget;
         QString spoolDirectory; // without a destination directory
         qint64 maxSpoolBytes = 0;
+        qint64 maxScanBytes = 0;
     };
 
     ~Inspection() override;
@@ -100,10 +101,11 @@ private:
     bool openSpool();
     void loseBytes(const SpoolError &error);
     bool submit(std::shared_ptr<const Content> content);
+    void beginAnew();
     void scanArrived();
     void scanComplete(const std::shared_ptr<const Content> &content);
     void decideNotScanned(Reason reason, const QString &detail = {});
-    void onResult(ScanResult result);
+    void onResult(int attempt, ScanResult result);
     void settle(ScanResult result);
     void announce();
 
@@ -118,6 +120,8 @@ private:
     std::unique_ptr<Spool> m_spool;
     QByteArray m_taken;
     quint64 m_request = 0; // 0 while none is with the backend
+    int m_attempts = 0; // requests made; the last one counts
+    bool m_isScannedInMemory = false; // where the file of the last one was
     qint64 m_nextWakeBytes = 0;
     Clock::time_point m_finishedAt;
     std::optional<Outcome> m_outcome;

@@ -2,6 +2,7 @@
 #include "SecurityTap/inspection/SecurityTap.h"
 
 #include "SecurityTap/content/FileType.h"
+#include "SecurityTap/engine/YaraEngine.h"
 
 #include <QPointer>
 #include <QThread>
@@ -42,9 +43,8 @@ std::expected<std::unique_ptr<SecurityTap>, std::vector<RuleProblem>> SecurityTa
 
 SecurityTap::SecurityTap(TapSettings settings, std::shared_ptr<const RuleSet> ruleSet)
     : m_settings(withRules(std::move(settings)))
-    , m_engine(std::make_shared<YaraEngine>(std::move(ruleSet)))
     , m_budget(std::make_shared<SpoolBudget>(m_settings.maxSpoolMemoryBytes))
-    , m_backend(m_engine, m_settings.scanning)
+    , m_backend(std::make_shared<YaraEngine>(std::move(ruleSet)), m_settings.scanning)
 {
     m_backend.start();
 }
@@ -69,7 +69,7 @@ Inspection *SecurityTap::newInspection(Download download)
     Q_ASSERT(thread() == QThread::currentThread());
     return new Inspection(nextInspectionId(), std::move(download),
         {&m_backend, m_settings.policy, m_budget, m_settings.spoolDirectory,
-            m_settings.maxSpoolBytes},
+            m_settings.maxSpoolBytes, m_settings.scanning.maxScanBytes},
         this);
 }
 
@@ -149,7 +149,7 @@ TelemetrySnapshot SecurityTap::telemetry() const
 
 std::shared_ptr<const RuleSet> SecurityTap::ruleSet() const
 {
-    return m_engine->ruleSet();
+    return std::static_pointer_cast<const YaraEngine>(m_backend.engine())->ruleSet();
 }
 
 void SecurityTap::reloadRules()
@@ -159,19 +159,24 @@ void SecurityTap::reloadRules()
     if (std::exchange(m_isReloading, true))
         return;
     QThreadPool::globalInstance()->start(
-        [engine = m_engine, mailbox = Mailbox(this), this, paths = m_settings.rulePaths,
-            options = m_settings.rules] {
-            auto result = engine->reload(paths, options);
-            mailbox.post([this, result = std::move(result)] {
-                m_isReloading = false;
-                if (m_reloadsAgain)
-                    reloadRules();
-                if (result)
-                    Q_EMIT rulesReloaded(*result);
-                else
-                    Q_EMIT rulesRefused(result.error());
-            });
+        [mailbox = Mailbox(this), this, paths = m_settings.rulePaths, options = m_settings.rules] {
+            auto compiled = compileRules(paths, options);
+            mailbox.post([this, compiled = std::move(compiled)] { onRulesCompiled(compiled); });
         });
+}
+
+void SecurityTap::onRulesCompiled(
+    const std::expected<CompiledRules, std::vector<RuleProblem>> &compiled)
+{
+    m_isReloading = false;
+    if (compiled)
+        m_backend.use(std::make_shared<YaraEngine>(compiled->ruleSet));
+    if (m_reloadsAgain)
+        reloadRules();
+    if (compiled)
+        Q_EMIT rulesReloaded(compiled->problems);
+    else
+        Q_EMIT rulesRefused(compiled.error());
 }
 
 } // namespace Sentinel

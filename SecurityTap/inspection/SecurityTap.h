@@ -72,9 +72,9 @@ Q_SIGNALS:
 
 private:
     Inspection *newInspection(Download download);
+    void onRulesCompiled(const std::expected<CompiledRules, std::vector<RuleProblem>> &compiled);
 
     const TapSettings m_settings;
-    const std::shared_ptr<YaraEngine> m_engine;
     const std::shared_ptr<SpoolBudget> m_budget;
     LocalBackend m_backend;
     bool m_isReloading = false;

@@ -34,12 +34,23 @@ bool ScanRequest::answer(ScanResult result, const BeforeTelling &beforeTelling)
         beforeTelling(result);
     if (tell)
         tell(std::move(result));
+    const std::lock_guard lock(m_mutex);
+    if (m_interrupt)
+        m_interrupt();
     return true;
+}
+
+void ScanRequest::setInterrupt(std::function<void()> interrupt)
+{
+    const std::lock_guard lock(m_mutex);
+    m_interrupt = std::move(interrupt);
+    if (m_interrupt && isAnswered())
+        m_interrupt();
 }
 
 void ScanRequest::suspect(ScanResult result)
 {
-    const std::lock_guard lock(m_suspicionMutex);
+    const std::lock_guard lock(m_mutex);
     m_suspicion = std::move(result);
 }
 
@@ -47,7 +58,7 @@ ScanResult ScanRequest::orSuspicion(ScanResult result) const
 {
     if (result.verdict() != Verdict::NotScanned || result.reason() == Reason::Cancelled)
         return result;
-    const std::lock_guard lock(m_suspicionMutex);
+    const std::lock_guard lock(m_mutex);
     return m_suspicion.value_or(std::move(result));
 }
 
@@ -55,6 +66,7 @@ void ScanRequest::letGo()
 {
     task.reset();
     m_subject.content.reset();
+    m_subject.file.reset();
 }
 
 } // namespace Sentinel

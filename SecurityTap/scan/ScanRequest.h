@@ -7,6 +7,7 @@
 #include "SecurityTap/engine/ScanTask.h"
 #include "SecurityTap/scan/Deadline.h"
 #include "ipc/DownloadMetadata.h"
+#include "ipc/FileDescriptor.h"
 #include "ipc/ScanResult.h"
 
 #include <atomic>
@@ -28,8 +29,12 @@ struct ScanSubject {
     QString filePath; //!< where rules may look at a path; empty for downloads
     std::shared_ptr<const Content> content; //!< null if loader is set
     Loader loader;
+    //! The same as content, opened for reading, for a scanner in another process. May be null.
+    std::shared_ptr<const FileDescriptor> file;
     FileType fileType = FileType::Unknown;
     qint64 sizeBytes = 0; //!< known or announced so far: for priority and the queue's byte bound
+    //! Of a content that is complete, from the request's making; none: by size.
+    std::optional<std::chrono::milliseconds> timeout;
 };
 
 //! \brief A queued scan: what to scan, until when, and whom to tell.
@@ -67,6 +72,8 @@ public:
     //! \p result, or what suspect() kept if that says more: a threat that was found is not released
     //! because its confirmation was late, failed or was stopped. Who cancels does not want to know.
     ScanResult orSuspicion(ScanResult result) const;
+    //! As SliceBudget::setInterrupt(); whoever answers calls it, after the answer was told.
+    void setInterrupt(std::function<void()> interrupt);
     //! Drops the task and the content: from here on nobody reads it on behalf of this request.
     void letGo();
     bool isAnswered() const { return m_answered.load(std::memory_order_acquire); }
@@ -80,8 +87,9 @@ private:
     const Clock::time_point m_createdAt;
     Answer m_answer; // whoever sets m_answered owns it from then on
     std::atomic<bool> m_answered{false};
-    mutable std::mutex m_suspicionMutex;
+    mutable std::mutex m_mutex; // of the two below
     std::optional<ScanResult> m_suspicion;
+    std::function<void()> m_interrupt;
 };
 
 } // namespace Sentinel

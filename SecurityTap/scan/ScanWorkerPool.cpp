@@ -50,7 +50,9 @@ ScanSlice ScanWorkerPool::Core::runSlice(ScanRequest &request) const
         return {};
     const SliceBudget budget{Clock::now() + settings.slice,
         [&request] { return request.isAnswered(); },
-        [&request](ScanResult result) { request.suspect(std::move(result)); }};
+        [&request](ScanResult result) { request.suspect(std::move(result)); },
+        [&request](
+            std::function<void()> interrupt) { request.setInterrupt(std::move(interrupt)); }};
     try {
         if (!request.task)
             request.task = makeTask(request);

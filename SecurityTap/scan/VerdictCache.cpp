@@ -20,6 +20,12 @@ void addPart(QCryptographicHash &hash, const QByteArray &part)
     hash.addData(part);
 }
 
+//! What kills its engine will do so again.
+bool isWorthRemembering(const ScanResult &result)
+{
+    return result.verdict() != Verdict::NotScanned || result.reason() == Reason::EngineCrashed;
+}
+
 Deadline expiry(std::chrono::milliseconds timeToLive)
 {
     const Deadline now = Clock::now();
@@ -82,7 +88,7 @@ void VerdictCache::settle(const QByteArray &key, const std::optional<ScanResult>
             followers = std::move(it->second);
             m_inFlight.erase(it);
         }
-        if (result && result->verdict() != Verdict::NotScanned)
+        if (result && isWorthRemembering(*result))
             remember(key, *result);
     }
     for (const std::function<void()> &onSettled : followers) {

@@ -21,8 +21,8 @@ namespace Sentinel {
 //!
 //! The key is everything a verdict depends on (see key()). Whoever asks first for a key that
 //! is not known leads: it scans, and must settle() the key. Others follow: they are called back
-//! when the leader settles, and ask again. NotScanned is never remembered, so the first follower
-//! of a leader that failed leads next.
+//! when the leader settles, and ask again. NotScanned is not remembered (but for a content that has
+//! crashed its engine), so the first follower of a leader that failed leads next.
 //!
 //! Thread: any (locked); callbacks run on the settling thread, outside of the lock.
 class SECURITYTAP_EXPORT VerdictCache {

@@ -6,6 +6,8 @@
 
 #include <expected>
 
+#include <sys/types.h>
+
 namespace Sentinel {
 
 //! \brief A scan worker process, as its broker has it: asked for one slice at a time, and ended
@@ -17,7 +19,9 @@ namespace Sentinel {
 //! Thread: ask() and drop() one at a time; kill() any, also meanwhile.
 class ScanWorker {
 public:
-    ScanWorker(FileDescriptor socket, FileDescriptor process, std::vector<SandboxFeature> sandbox);
+    //! \p process is the pidfd of \p pid.
+    ScanWorker(FileDescriptor socket, FileDescriptor process, pid_t pid,
+        std::vector<SandboxFeature> sandbox);
     //! Ends the process.
     ~ScanWorker();
     Q_DISABLE_COPY_MOVE(ScanWorker)
@@ -31,12 +35,16 @@ public:
     //! Ends the process, now. Whoever waits for an answer gets an error.
     void kill();
 
+    //! False once the process has ended.
+    bool isAlive() const;
+    pid_t pid() const { return m_pid; }
     //! The walls around it.
     const std::vector<SandboxFeature> &sandbox() const { return m_sandbox; }
 
 private:
     const FileDescriptor m_socket;
     const FileDescriptor m_process; // pidfd: never another process
+    const pid_t m_pid;
     const std::vector<SandboxFeature> m_sandbox;
 };
 

@@ -5,14 +5,18 @@
 
 #include <csignal>
 
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 namespace Sentinel {
 
 ScanWorker::ScanWorker(
-    FileDescriptor socket, FileDescriptor process, std::vector<SandboxFeature> sandbox)
-    : m_socket(std::move(socket)), m_process(std::move(process)), m_sandbox(std::move(sandbox))
+    FileDescriptor socket, FileDescriptor process, pid_t pid, std::vector<SandboxFeature> sandbox)
+    : m_socket(std::move(socket))
+    , m_process(std::move(process))
+    , m_pid(pid)
+    , m_sandbox(std::move(sandbox))
 {
 }
 
@@ -38,6 +42,12 @@ std::expected<WorkerAnswer, QString> ScanWorker::ask(const WorkerRequest &reques
 void ScanWorker::drop()
 {
     sendPacket(m_socket.get(), encode(WorkerRequest{}));
+}
+
+bool ScanWorker::isAlive() const
+{
+    pollfd end{m_process.get(), POLLIN, 0};
+    return ::poll(&end, 1, 0) == 0;
 }
 
 void ScanWorker::kill()

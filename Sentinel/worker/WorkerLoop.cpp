@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/worker/WorkerLoop.h"
 
-#include "SecurityTap/content/ContentHash.h"
+#include "SecurityTap/content/Content.h"
 #include "SecurityTap/engine/YaraEngine.h"
 #include "Sentinel/sandbox/Sandbox.h"
 #include "Sentinel/worker/Packet.h"
@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <optional>
 
 #include <sys/mman.h>
 #include <unistd.h>
@@ -32,7 +31,7 @@ std::shared_ptr<Content> mapContent(const FileDescriptor &file, qint64 mappedByt
     return std::make_shared<Content>(static_cast<const uchar *>(bytes), mapping);
 }
 
-//! One scan, slice by slice: its content is hashed and scanned.
+//! One scan, slice by slice.
 class ContentSlices {
 public:
     ContentSlices(const WorkerRequest &begin, const FileDescriptor &file,
@@ -44,7 +43,6 @@ private:
     const qint64 m_mappedBytes;
     const std::shared_ptr<Content> m_content;
     std::unique_ptr<ScanTask> m_task; // none: the content could not be mapped
-    std::optional<ContentHash> m_hash; // if it is wanted
 };
 
 ContentSlices::ContentSlices(const WorkerRequest &begin, const FileDescriptor &file,
@@ -58,8 +56,6 @@ ContentSlices::ContentSlices(const WorkerRequest &begin, const FileDescriptor &f
     subject.metadata.filename = begin.filename;
     subject.filePath = begin.filePath;
     m_task = YaraEngine::begin(ruleSet, subject, m_content);
-    if (begin.wantsSha256)
-        m_hash.emplace(m_content);
 }
 
 WorkerAnswer ContentSlices::step(const WorkerRequest &request)
@@ -73,22 +69,11 @@ WorkerAnswer ContentSlices::step(const WorkerRequest &request)
     m_content->grow(std::min(request.sizeBytes, m_mappedBytes));
     if (request.isComplete)
         m_content->complete();
-    SliceBudget budget{Clock::now() + request.slice, {},
+    const SliceBudget budget{Clock::now() + request.slice, {},
         [&answer](ScanResult suspected) { answer.result = std::move(suspected); }};
-    // A content that is complete is hashed first, in slices of its own: somebody may know it.
-    if (m_hash && !m_hash->isKnown()) {
-        m_hash->advance([&budget] { return budget.isUsedUp(); });
-        answer.sha256 = m_hash->sha256();
-        if (request.isComplete) {
-            answer.progress = Progress::More;
-            return answer;
-        }
-    }
     answer.progress = m_task->step(budget);
-    if (m_hash)
-        answer.sha256 = m_hash->sha256();
     if (answer.progress == Progress::Done)
-        answer.result = m_task->takeResult().withSha256(answer.sha256);
+        answer.result = m_task->takeResult();
     return answer;
 }
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "Sentinel/worker/Packet.h"
 #include "Sentinel/worker/ScanWorker.h"
 #include "Sentinel/worker/WorkerRules.h"
+#include "ipc/ChildProcess.h"
 #include "ipc/Messages.h"
 
 #include <expected>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 namespace Sentinel {
 
@@ -34,14 +37,20 @@ public:
 
     //! A new worker, in its sandbox. Blocks for about a millisecond. The error is for people.
     std::expected<std::unique_ptr<ScanWorker>, QString> makeWorker();
+    //! How \p worker, which is dead or was killed, has ended, for people and logs: "was ended by
+    //! signal 11 (Segmentation fault)".
+    QString endingOf(const ScanWorker &worker);
+
+    //! False once the process has ended: then there will be no more workers.
+    bool isAlive();
 
 private:
-    WorkerParent(FileDescriptor control, pid_t process);
-    std::expected<FileDescriptor, QString> fork(const FileDescriptor &workersEnd);
+    WorkerParent(FileDescriptor control, std::unique_ptr<ChildProcess> process);
+    std::optional<Packet> ask(QByteArrayView question, int descriptor);
 
     std::mutex m_mutex; // a question and its answer belong together
     const FileDescriptor m_control;
-    const pid_t m_process;
+    const std::unique_ptr<ChildProcess> m_process;
     ReloadResult m_rules;
 };
 

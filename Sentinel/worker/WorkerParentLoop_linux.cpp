@@ -6,12 +6,17 @@
 #include "Sentinel/worker/Packet.h"
 #include "Sentinel/worker/WorkerLoop.h"
 #include "Sentinel/worker/WorkerRules.h"
+#include "ipc/ChildProcess.h"
 #include "ipc/Codec.h"
 
+#include <algorithm>
 #include <csignal>
+#include <cstring>
+#include <deque>
 
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 namespace Sentinel {
@@ -40,28 +45,72 @@ void warmUp(const std::shared_ptr<const RuleSet> &ruleSet)
     if (::getppid() != parent) // it died before it could have told us
         ::_exit(0);
     const auto own = unsigned(socket.get());
-    ::syscall(SYS_close_range, unsigned(parentControlDescriptor), own - 1, 0U);
+    ::syscall(SYS_close_range, unsigned(ChildProcess::socketDescriptor), own - 1, 0U);
     ::syscall(SYS_close_range, own + 1, ~0U, 0U);
     runWorkerLoop(std::move(socket), ruleSet);
 }
 
-bool forkWorker(int control, FileDescriptor socket, const std::shared_ptr<const RuleSet> &ruleSet)
-{
-    const pid_t self = ::getpid();
-    const pid_t child = ::fork();
-    if (child == 0)
-        becomeWorker(std::move(socket), ruleSet, self);
-    // Nobody reaps it before we have this: children are not reaped at all while SIGCHLD is ours.
-    const FileDescriptor process(child < 0 ? -1 : int(::syscall(SYS_pidfd_open, child, 0U)));
-    return sendPacket(control, "worker", process.isValid() ? process.get() : -1);
-}
+//! The workers that were forked here, and how the last of them have ended.
+class Children {
+public:
+    bool fork(int control, FileDescriptor socket, const std::shared_ptr<const RuleSet> &ruleSet)
+    {
+        const pid_t self = ::getpid();
+        const pid_t child = ::fork();
+        if (child == 0)
+            becomeWorker(std::move(socket), ruleSet, self);
+        const FileDescriptor process(child < 0 ? -1 : int(::syscall(SYS_pidfd_open, child, 0U)));
+        reapEnded(); // after it: until then, nobody reaps the new one
+        return sendPacket(
+            control, QByteArray::number(child), process.isValid() ? process.get() : -1);
+    }
+
+    bool tellEnding(int control, QByteArrayView worker)
+    {
+        const pid_t child = worker.toByteArray().toInt();
+        const auto known = std::ranges::find(m_endings, child, &Ending::child);
+        int status = 0;
+        if (known != m_endings.end())
+            status = known->status;
+        else if (child <= 0 || ::waitpid(child, &status, 0) != child)
+            return sendPacket(control, "has ended");
+        return sendPacket(control, describe(status));
+    }
+
+private:
+    struct Ending {
+        pid_t child = 0;
+        int status = 0;
+    };
+    //! Who wants to know asks soon.
+    static constexpr size_t maxEndings = 64;
+
+    void reapEnded()
+    {
+        int status = 0;
+        for (pid_t child = 0; (child = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+            if (m_endings.size() == maxEndings)
+                m_endings.pop_front();
+            m_endings.push_back({child, status});
+        }
+    }
+
+    static QByteArray describe(int status)
+    {
+        if (!WIFSIGNALED(status))
+            return "exited with code " + QByteArray::number(WEXITSTATUS(status));
+        return "was ended by signal " + QByteArray::number(WTERMSIG(status)) + " ("
+            + ::strsignal(WTERMSIG(status)) + ')';
+    }
+
+    std::deque<Ending> m_endings;
+};
 
 } // namespace
 
 int runWorkerParent(const QByteArrayList &arguments)
 {
-    const FileDescriptor control(parentControlDescriptor);
-    std::signal(SIGCHLD, SIG_IGN); // the kernel reaps; a pidfd stays what it was
+    const FileDescriptor control(ChildProcess::socketDescriptor);
     std::signal(SIGINT, SIG_IGN); // Ctrl-C is the broker's, and our end follows from its own
     std::signal(SIGPIPE, SIG_IGN);
     const WorkerRules rules = WorkerRules::fromArguments(arguments);
@@ -70,15 +119,17 @@ int runWorkerParent(const QByteArrayList &arguments)
     result.isActivated = compiled.has_value();
     result.problems = compiled ? compiled->problems : compiled.error();
     if (compiled) {
-        result.rules = {compiled->ruleSet->digest(), compiled->ruleSet->ruleCount(),
-            compiled->ruleSet->fileCount()};
+        result.rules = summaryOf(*compiled->ruleSet);
         warmUp(compiled->ruleSet);
     }
     if (!sendPacket(control.get(), encode(Message(result))) || !compiled)
         return 1;
+    Children children;
     while (auto packet = receivePacket(control.get())) {
-        if (!packet->file.isValid()
-            || !forkWorker(control.get(), std::move(packet->file), compiled->ruleSet))
+        const bool isAnswered = packet->file.isValid()
+            ? children.fork(control.get(), std::move(packet->file), compiled->ruleSet)
+            : children.tellEnding(control.get(), packet->bytes);
+        if (!isAnswered)
             return 1;
     }
     return 0;

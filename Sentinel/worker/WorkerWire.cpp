@@ -20,7 +20,6 @@ void exchange(Io &io, Field<Io, WorkerRequest> &request)
         io.text(request.filename, IpcLimits::maxPathBytes);
         io.text(request.filePath, IpcLimits::maxPathBytes);
         io.count(request.mappedBytes);
-        io.flag(request.wantsSha256);
     }
     io.count(request.sizeBytes);
     io.flag(request.isComplete);
@@ -88,7 +87,6 @@ QByteArray encode(const WorkerAnswer &answer)
 {
     WireWriter writer;
     writer.choice(answer.progress, Progress::Done);
-    writer.digest(answer.sha256);
     writer.flag(answer.result.has_value());
     return answer.result ? writer.bytes() + encode(Message(ScanVerdict{0, *answer.result, {}}))
                          : writer.bytes();
@@ -100,7 +98,6 @@ std::expected<WorkerAnswer, ProtocolError> decodeAnswer(QByteArrayView frame)
     WireReader reader(frame);
     bool hasResult = false;
     reader.choice(answer.progress, Progress::Done);
-    reader.digest(answer.sha256);
     reader.flag(hasResult);
     if (reader.error())
         return std::unexpected(*reader.error());

@@ -25,7 +25,6 @@ struct WorkerRequest {
     QString filename; //!< Begin: as proposed by the server
     QString filePath; //!< Begin: where rules may look at a path; empty for downloads
     qint64 mappedBytes = 0; //!< Begin: how far the content may grow
-    bool wantsSha256 = false; //!< Begin
     qint64 sizeBytes = 0; //!< of the content that has arrived
     bool isComplete = false; //!< no more will
     std::chrono::milliseconds slice{0};
@@ -36,7 +35,6 @@ struct WorkerRequest {
 //! \brief How the slice ended.
 struct WorkerAnswer {
     ScanTask::Progress progress = ScanTask::Progress::Done;
-    QByteArray sha256; //!< once it is known and was wanted: 32 raw bytes
     std::optional<ScanResult> result; //!< Done: the result; More: a threat still to be confirmed
 
     friend bool operator==(const WorkerAnswer &, const WorkerAnswer &) = default;
