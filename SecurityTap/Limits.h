@@ -18,6 +18,8 @@ inline constexpr qint64 gib = 1024 * mib;
 // Queue and workers
 inline constexpr int maxQueuedRequests = 100;
 inline constexpr qint64 maxQueuedBytes = 2 * gib;
+//! A client gets at most one part in so many of the room that the others leave in the queue.
+inline constexpr int clientQueueShare = 2;
 inline constexpr int maxWorkers = 4;
 inline constexpr int maxReplacementWorkers = 8; //!< for workers lost in a scan that does not end
 inline constexpr std::chrono::milliseconds sliceDuration{10};

@@ -66,7 +66,7 @@ struct ScanQueue::Alarm {
     bool deadline = false;
 };
 
-ScanQueue::ScanQueue(Bounds bounds) : m_bounds(bounds) { }
+ScanQueue::ScanQueue(Bounds bounds, Now now) : m_bounds(bounds), m_now(std::move(now)) { }
 
 ScanQueue::~ScanQueue() = default;
 
@@ -74,6 +74,7 @@ std::optional<Reason> ScanQueue::submit(std::shared_ptr<ScanRequest> request, De
 {
     Q_ASSERT(request);
     const quint64 id = request->id();
+    const quint64 client = request->subject().client;
     const qint64 bytes = bytesHere(request->subject());
 
     Alarm alarm(*this);
@@ -81,17 +82,16 @@ std::optional<Reason> ScanQueue::submit(std::shared_ptr<ScanRequest> request, De
     Q_ASSERT(!m_entries.contains(id));
     if (!m_open)
         return Reason::ScannerUnavailable;
-    // A request that is larger than the bound could never be scanned if it did not get the queue
-    // for itself.
-    const bool hasRoom = m_depths.bytes == 0 || bytes <= m_bounds.maxBytes - m_depths.bytes;
-    if (m_depths.waiting >= m_bounds.maxRequests || !hasRoom)
+    if (!hasRoom(client, bytes))
         return Reason::QueueFull;
 
     Entry &entry = m_entries[id];
     entry.request = std::move(request);
+    entry.line = &m_lines.enter(client);
     entry.key.id = id;
     count(entry, bytes);
-    m_depths.peakWaiting = std::max(m_depths.peakWaiting, ++m_depths.waiting);
+    countWaiting(entry, +1);
+    m_depths.peakWaiting = std::max(m_depths.peakWaiting, m_depths.waiting);
     setDeadline(entry, deadline, alarm);
     const qint64 sizeBytes = saneBytes(entry.request->subject().sizeBytes);
     makeReady(entry, firstOrder(*entry.request, sizeBytes), alarm);
@@ -107,21 +107,21 @@ std::shared_ptr<ScanRequest> ScanQueue::take(milliseconds patience)
     const auto isShut = [this, shutDowns = m_shutDowns] {
         return !m_open || m_shutDowns != shutDowns;
     };
-    m_readyChanged.wait_for(lock, patience, [&] { return isShut() || !m_ready.empty(); });
-    if (isShut() || m_ready.empty())
+    m_readyChanged.wait_for(lock, patience, [&] { return isShut() || !m_lines.isEmpty(); });
+    if (isShut() || m_lines.isEmpty())
         return nullptr;
 
-    Entry &entry = m_entries.at(m_ready.begin()->id);
-    m_ready.erase(m_ready.begin());
+    const Clock::time_point now = m_now();
+    Entry &entry = m_entries.at(m_lines.take(now).id);
     entry.state = State::Running;
     entry.wakeAfterSlice = false;
     if (!entry.isStarted) {
         entry.isStarted = true;
-        --m_depths.waiting;
+        countWaiting(entry, -1);
         ++m_depths.underWay;
     }
     if (entry.deadline == noDeadline) {
-        setDeadline(entry, Clock::now() + m_bounds.longestSlice, alarm);
+        setDeadline(entry, now + m_bounds.longestSlice, alarm);
         entry.isSliceTimed = true;
     }
     return entry.request;
@@ -134,8 +134,9 @@ void ScanQueue::resume(quint64 id)
     const auto it = m_entries.find(id);
     if (it == m_entries.end() || it->second.state != State::Running)
         return;
-    endSlice(it->second, alarm);
-    makeReadyAgain(it->second, alarm);
+    const Clock::time_point now = m_now();
+    endSlice(it->second, now, alarm);
+    makeReadyAgain(it->second, now, alarm);
 }
 
 void ScanQueue::starve(quint64 id)
@@ -145,10 +146,11 @@ void ScanQueue::starve(quint64 id)
     const auto it = m_entries.find(id);
     if (it == m_entries.end() || it->second.state != State::Running)
         return;
-    endSlice(it->second, alarm);
+    const Clock::time_point now = m_now();
+    endSlice(it->second, now, alarm);
     // What arrived during the slice may have come after the task looked for it.
     if (it->second.wakeAfterSlice)
-        makeReadyAgain(it->second, alarm);
+        makeReadyAgain(it->second, now, alarm);
     else
         it->second.state = State::Starved;
 }
@@ -188,9 +190,9 @@ void ScanQueue::completeContent(quint64 id, qint64 sizeBytes, Deadline deadline)
 
     if (!entry.isStarted) {
         // It was put into the order by its announced size; it keeps its place among equals.
-        m_ready.erase(entry.key);
+        const ClientLines::Key before = entry.key;
         entry.key.order = firstOrder(*entry.request, entry.bytes);
-        m_ready.insert(entry.key);
+        m_lines.move(*entry.line, before, entry.key);
     }
 }
 
@@ -207,7 +209,7 @@ std::vector<std::shared_ptr<ScanRequest>> ScanQueue::takeExpired()
     const quint64 shutDowns = m_shutDowns;
     std::vector<std::shared_ptr<ScanRequest>> expired;
     while (m_open && m_shutDowns == shutDowns) {
-        const Deadline now = Clock::now();
+        const Deadline now = m_now();
         while (!m_deadlines.empty() && m_deadlines.begin()->first <= now)
             expired.push_back(takeOut(m_entries.find(m_deadlines.begin()->second)));
         if (!expired.empty())
@@ -226,13 +228,15 @@ std::vector<std::shared_ptr<ScanRequest>> ScanQueue::takeExpired()
 ScanQueue::Depths ScanQueue::depths() const
 {
     const std::lock_guard lock(m_mutex);
-    return m_depths;
+    Depths depths = m_depths;
+    depths.clients = m_lines.count();
+    return depths;
 }
 
 bool ScanQueue::hasReady() const
 {
     const std::lock_guard lock(m_mutex);
-    return !m_ready.empty();
+    return !m_lines.isEmpty();
 }
 
 std::vector<std::shared_ptr<ScanRequest>> ScanQueue::shutDown()
@@ -258,23 +262,47 @@ void ScanQueue::reopen()
     m_open = true;
 }
 
+bool ScanQueue::hasRoom(quint64 client, qint64 bytes) const
+{
+    // A request that is larger than the bound could never be scanned if it did not get the queue
+    // for itself.
+    const bool fits = m_depths.bytes == 0 || bytes <= m_bounds.maxBytes - m_depths.bytes;
+    if (m_depths.waiting >= m_bounds.maxRequests || !fits)
+        return false;
+    const ClientLines::Line *line = client ? m_lines.find(client) : nullptr;
+    if (!line)
+        return true;
+    const int leftRequests = m_bounds.maxRequests - (m_depths.waiting - line->waiting);
+    const qint64 leftBytes = m_bounds.maxBytes - (m_depths.bytes - line->bytes);
+    return line->waiting < std::max(leftRequests / Limits::clientQueueShare, 1)
+        && (line->bytes == 0 || bytes <= leftBytes / Limits::clientQueueShare - line->bytes);
+}
+
 void ScanQueue::count(Entry &entry, qint64 bytes)
 {
     m_depths.bytes += bytes - entry.bytes;
+    entry.line->bytes += bytes - entry.bytes;
     entry.bytes = bytes;
+}
+
+void ScanQueue::countWaiting(Entry &entry, int change)
+{
+    m_depths.waiting += change;
+    entry.line->waiting += change;
 }
 
 void ScanQueue::wake(Entry &entry, Alarm &alarm)
 {
     if (entry.state == State::Starved)
-        makeReadyAgain(entry, alarm);
+        makeReadyAgain(entry, m_now(), alarm);
     else if (entry.state == State::Running)
         entry.wakeAfterSlice = true;
 }
 
 //! The worker is back in time.
-void ScanQueue::endSlice(Entry &entry, Alarm &alarm)
+void ScanQueue::endSlice(Entry &entry, Clock::time_point now, Alarm &alarm)
 {
+    m_lines.endSlice(*entry.line, now);
     if (std::exchange(entry.isSliceTimed, false))
         setDeadline(entry, noDeadline, alarm);
 }
@@ -284,13 +312,13 @@ void ScanQueue::makeReady(Entry &entry, Clock::time_point order, Alarm &alarm)
     entry.state = State::Waiting;
     entry.key.order = order;
     entry.key.sequence = m_nextSequence++;
-    m_ready.insert(entry.key);
+    m_lines.add(*entry.line, entry.key);
     alarm.ready = true;
 }
 
-void ScanQueue::makeReadyAgain(Entry &entry, Alarm &alarm)
+void ScanQueue::makeReadyAgain(Entry &entry, Clock::time_point now, Alarm &alarm)
 {
-    makeReady(entry, Clock::now() + std::min(handicap(entry.bytes), maxHandicapUnderWay), alarm);
+    makeReady(entry, now + std::min(handicap(entry.bytes), maxHandicapUnderWay), alarm);
 }
 
 void ScanQueue::setDeadline(Entry &entry, Deadline deadline, Alarm &alarm)
@@ -308,11 +336,17 @@ std::shared_ptr<ScanRequest> ScanQueue::takeOut(std::unordered_map<quint64, Entr
 {
     Entry &entry = it->second;
     if (entry.state == State::Waiting)
-        m_ready.erase(entry.key);
+        m_lines.remove(*entry.line, entry.key);
+    else if (entry.state == State::Running)
+        m_lines.endSlice(*entry.line, m_now());
     if (entry.deadline != noDeadline)
         m_deadlines.erase({entry.deadline, entry.key.id});
-    --(entry.isStarted ? m_depths.underWay : m_depths.waiting);
-    m_depths.bytes -= entry.bytes;
+    if (entry.isStarted)
+        --m_depths.underWay;
+    else
+        countWaiting(entry, -1);
+    count(entry, 0);
+    m_lines.leave(*entry.line);
     std::shared_ptr<ScanRequest> request = std::move(entry.request);
     m_entries.erase(it);
     return request;

@@ -3,10 +3,12 @@
 
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/SecurityTapExport.h"
+#include "SecurityTap/scan/ClientLines.h"
 #include "SecurityTap/scan/Deadline.h"
 #include "SecurityTap/scan/ScanRequest.h"
 
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -24,6 +26,12 @@ namespace Sentinel {
 //! Small requests so go first, equals keep their order of arrival, and nothing starves: waiting
 //! outweighs every handicap in the end (ageing). The handicap of a scan under way is capped, so
 //! that a large scan gets its slice of the workers also under a steady stream of small ones.
+//!
+//! Clients (ScanSubject::client) share the workers by time, whatever they have queued: the order
+//! holds among the requests of one. And they share the room: a client has at most half of what the
+//! others leave (Limits::clientQueueShare), so that floods leave some for one more; only a request
+//! of a client that has nothing here may be larger. This process itself, client 0, may fill
+//! the queue.
 //!
 //! A request waits, runs, or starves (its content has not arrived yet). Bounds count the requests
 //! that wait to be started, and the bytes of all that are not answered yet, as far as they are
@@ -45,9 +53,12 @@ public:
         int peakWaiting = 0; //!< since the queue was made
         int underWay = 0; //!< started, not answered: running, between slices, or starving
         qint64 bytes = 0; //!< content of all unanswered requests
+        int clients = 0; //!< that have unanswered requests
     };
+    using Now = std::function<Clock::time_point()>;
 
-    explicit ScanQueue(Bounds bounds);
+    //! \p now tells what time it is; takeExpired() sleeps by the steady clock.
+    explicit ScanQueue(Bounds bounds, Now now = Clock::now);
     //! Nobody may be inside; what is still here is dropped unanswered.
     ~ScanQueue();
     Q_DISABLE_COPY_MOVE(ScanQueue)
@@ -93,16 +104,11 @@ public:
 
 private:
     enum class State : quint8 { Waiting, Running, Starved };
-    struct Key {
-        Clock::time_point order;
-        quint64 sequence = 0;
-        quint64 id = 0;
-        friend auto operator<=>(const Key &, const Key &) = default;
-    };
     struct Entry {
         std::shared_ptr<ScanRequest> request;
+        ClientLines::Line *line = nullptr;
         State state = State::Waiting;
-        Key key;
+        ClientLines::Key key;
         Deadline deadline = noDeadline;
         qint64 bytes = 0;
         bool isStarted = false;
@@ -112,20 +118,23 @@ private:
 
     struct Alarm;
 
+    bool hasRoom(quint64 client, qint64 bytes) const;
     void count(Entry &entry, qint64 bytes);
+    void countWaiting(Entry &entry, int change);
     void wake(Entry &entry, Alarm &alarm);
-    void endSlice(Entry &entry, Alarm &alarm);
+    void endSlice(Entry &entry, Clock::time_point now, Alarm &alarm);
     void makeReady(Entry &entry, Clock::time_point order, Alarm &alarm);
-    void makeReadyAgain(Entry &entry, Alarm &alarm);
+    void makeReadyAgain(Entry &entry, Clock::time_point now, Alarm &alarm);
     void setDeadline(Entry &entry, Deadline deadline, Alarm &alarm);
     std::shared_ptr<ScanRequest> takeOut(std::unordered_map<quint64, Entry>::iterator it);
 
     const Bounds m_bounds;
+    const Now m_now;
     mutable std::mutex m_mutex;
     std::condition_variable m_readyChanged;
     std::condition_variable m_deadlinesChanged;
     std::unordered_map<quint64, Entry> m_entries;
-    std::set<Key> m_ready;
+    ClientLines m_lines;
     std::set<std::pair<Deadline, quint64>> m_deadlines;
     Deadline m_watchedUntil = noDeadline; // when takeExpired() looks without being woken
     Depths m_depths;

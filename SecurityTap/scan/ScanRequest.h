@@ -25,6 +25,7 @@ struct ScanSubject {
     //! when the request is made (a file on disk). Blocks that worker.
     using Loader = std::function<std::expected<std::shared_ptr<const Content>, ScanResult>()>;
 
+    quint64 client = 0; //!< on whose behalf; 0: this process's own
     DownloadMetadata metadata;
     QString filePath; //!< where rules may look at a path; empty for downloads
     std::shared_ptr<const Content> content; //!< null if loader is set
