@@ -30,8 +30,8 @@ namespace Sentinel {
 //! Clients (ScanSubject::client) share the workers by time, whatever they have queued: the order
 //! holds among the requests of one. And they share the room: a client has at most half of what the
 //! others leave (Limits::clientQueueShare), so that floods leave some for one more; only a request
-//! of a client that has nothing here may be larger. This process itself, client 0, may fill
-//! the queue.
+//! of a client that has nothing here may be larger. This process itself, client 0, may fill the
+//! queue.
 //!
 //! A request waits, runs, or starves (its content has not arrived yet). Bounds count the requests
 //! that wait to be started, and the bytes of all that are not answered yet, as far as they are
