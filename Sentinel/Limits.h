@@ -18,6 +18,16 @@ inline constexpr qint64 maxWorkerMemoryBytes = 512 * mib; //!< heap and all else
 //! Of the worker's whole address space: its memory, the content it maps, rules, libraries, stack.
 inline constexpr qint64 maxWorkerAddressBytes = maxWorkerMemoryBytes + maxScanBytes + 512 * mib;
 inline constexpr int maxWorkerDescriptors = 32;
+inline constexpr int maxScanWorkers = 16; //!< more than threads: scans keep theirs between slices
+inline constexpr int maxCrashesOfAScan = 2; //!< then its content is to blame
+inline constexpr int maxCrashesInARow = 8; //!< of all scans: then something else is
+inline constexpr std::chrono::milliseconds minCrashPause{250};
+inline constexpr std::chrono::seconds maxCrashPause{30};
+
+// A sentinel
+inline constexpr int maxClients = 64;
+inline constexpr int maxScansOfClient = 1024; //!< without a verdict; each holds a descriptor
+inline constexpr std::chrono::seconds maxHelloWait{10};
 
 inline constexpr std::chrono::seconds maxRuleCompilation{120}; //!< with the start of its process
 inline constexpr std::chrono::seconds maxWorkerStart{10};

@@ -6,11 +6,9 @@
 #include "Sentinel/FileWalk.h"
 #include "Sentinel/Output.h"
 #include "Sentinel/RuleLoading.h"
+#include "Sentinel/ScanArguments.h"
 #include "Sentinel/ScanReport.h"
 
-#include <QThread>
-
-#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -18,21 +16,16 @@ namespace Sentinel {
 
 namespace {
 
-constexpr int maxJobs = 256;
 constexpr qint64 maxTimeoutSeconds = 24 * 60 * 60;
 
 constexpr std::array scanOptions{
-    OptionSpec{"rules", 0, "PATH", true,
-        "a rule file, or a directory of *.yar and *.yara files\n(default: the rules shipped)"},
+    rulesOption,
     OptionSpec{"json", 0, nullptr, false, "one JSON object a line for every file"},
-    OptionSpec{"jobs", 'j', "N", false, "files scanned at the same time (default: one a core)"},
+    jobsOption,
     OptionSpec{"timeout", 0, "SECONDS", false,
         "the longest scan of one file (default: 10 to 60, by size)"},
-    OptionSpec{
-        "max-size", 0, "N[K|M|G]", false, "files that are larger are not scanned (default: 100M)"},
-    OptionSpec{"unrated", 0, "SEVERITY", false,
-        "info, suspicious or malicious: what a rule that names\nno severity says (default: "
-        "malicious)"},
+    maxSizeOption,
+    unratedOption,
 };
 
 constexpr CommandSpec scanSpec{
@@ -49,57 +42,23 @@ constexpr CommandSpec scanSpec{
 };
 
 struct ScanOptions {
-    FileScanner::Settings scanner;
-    RuleOptions rules;
-    ScanReport::Format format = ScanReport::Format::Lines;
+    ScanArguments scanning;
+    std::optional<std::chrono::milliseconds> timeout;
 };
-
-std::optional<Severity> severityOf(const QByteArray &name)
-{
-    for (const Severity severity : {Severity::Info, Severity::Suspicious, Severity::Malicious}) {
-        if (nameOf(severity).toLatin1() == name)
-            return severity;
-    }
-    return std::nullopt;
-}
 
 std::expected<ScanOptions, QString> optionsOf(const CommandLine &line)
 {
-    ScanOptions options;
-    options.scanner.jobs = std::clamp(QThread::idealThreadCount(), 1, maxJobs);
-    if (const auto text = line.value("jobs")) {
-        const auto jobs = numberOf(*text, 1, maxJobs);
-        if (!jobs)
-            return std::unexpected(
-                QStringLiteral("--jobs takes a number from 1 to %1").arg(maxJobs));
-        options.scanner.jobs = int(*jobs);
-    }
+    auto scanning = ScanArguments::of(line);
+    if (!scanning)
+        return std::unexpected(scanning.error());
+    ScanOptions options{std::move(*scanning), std::nullopt};
     if (const auto text = line.value("timeout")) {
         const auto seconds = numberOf(*text, 1, maxTimeoutSeconds);
         if (!seconds)
             return std::unexpected(
                 QStringLiteral("--timeout takes a number of seconds from 1 to %1")
                     .arg(maxTimeoutSeconds));
-        options.scanner.timeout = std::chrono::seconds(*seconds);
-    }
-    if (const auto text = line.value("max-size")) {
-        const auto size = sizeOf(*text, Limits::maxSpoolBytes);
-        if (!size)
-            return std::unexpected(
-                QStringLiteral("--max-size takes a number of bytes such as 300, 64K, 100M or 2G, "
-                               "up to %1G")
-                    .arg(Limits::maxSpoolBytes / Limits::gib));
-        options.scanner.maxBytes = *size;
-    }
-    if (const auto text = line.value("unrated")) {
-        const auto severity = severityOf(*text);
-        if (!severity)
-            return std::unexpected(QStringLiteral("--unrated takes info, suspicious or malicious"));
-        options.rules.unratedSeverity = *severity;
-    }
-    if (line.has("json")) {
-        options.format = ScanReport::Format::JsonLines;
-        options.scanner.hashContent = true;
+        options.timeout = std::chrono::seconds(*seconds);
     }
     return options;
 }
@@ -145,13 +104,16 @@ int runScan(const QByteArrayList &arguments)
         output.message(options.error());
         return exitTrouble;
     }
-    auto ruleSet = loadRules(line->paths("rules"), options->rules, output);
+    const ScanArguments &scanning = options->scanning;
+    auto ruleSet = loadRules(scanning.rulePaths, scanning.rules, output);
     if (!ruleSet)
         return exitTrouble;
 
+    const bool asJson = line->has("json");
     FileWalk walk(line->arguments());
-    FileScanner scanner(std::move(ruleSet), options->scanner);
-    ScanReport report(output, options->format);
+    FileScanner scanner(
+        std::move(ruleSet), {scanning.jobs, scanning.maxBytes, options->timeout, asJson});
+    ScanReport report(output, asJson ? ScanReport::Format::JsonLines : ScanReport::Format::Lines);
     scanAll(walk, scanner, report, output);
     report.summarise();
     int code = report.exitCode();

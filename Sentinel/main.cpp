@@ -5,6 +5,7 @@
 #include "Sentinel/PathText.h"
 #include "Sentinel/RulesCommand.h"
 #include "Sentinel/ScanCommand.h"
+#include "Sentinel/ServeCommand.h"
 #include "Sentinel/worker/WorkerParentLoop.h"
 
 #include <QCoreApplication>
@@ -25,6 +26,7 @@ Commands:
   scan PATH...          scan files and directories
   fetch URL             download a file through inspection
   rules check PATH...   compile rules and say what is wrong with them
+  serve                 scan for browsers and other commands
 
 Options:
   -h, --help            show this help; COMMAND --help shows a command's
@@ -49,6 +51,8 @@ int run(const QByteArrayList &arguments)
         return Sentinel::runFetch(arguments.sliced(1));
     if (command == "rules")
         return Sentinel::runRules(arguments.sliced(1));
+    if (command == "serve")
+        return Sentinel::runServe(arguments.sliced(1));
 
     Sentinel::Output output;
     if (command == "--help" || command == "-h") {

@@ -20,6 +20,8 @@ QString nameOf(CloseReason reason)
         return QStringLiteral("TooManyDescriptors");
     case CloseReason::DescriptorsLost:
         return QStringLiteral("DescriptorsLost");
+    case CloseReason::OutOfOrder:
+        return QStringLiteral("OutOfOrder");
     case CloseReason::SendQueueFull:
         return QStringLiteral("SendQueueFull");
     case CloseReason::SystemError:

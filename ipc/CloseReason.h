@@ -19,6 +19,7 @@ enum class CloseReason : quint8 {
     MissingDescriptor, //!< with a message that has one
     TooManyDescriptors, //!< more than one with a message
     DescriptorsLost, //!< this process has no room for a descriptor that was sent
+    OutOfOrder, //!< a message that is not legal in the state of the connection or of its scan
     SendQueueFull, //!< the peer does not read what it is sent
     SystemError, //!< the system refused to send or to receive
 };
@@ -32,6 +33,7 @@ inline constexpr std::array allCloseReasons{
     CloseReason::MissingDescriptor,
     CloseReason::TooManyDescriptors,
     CloseReason::DescriptorsLost,
+    CloseReason::OutOfOrder,
     CloseReason::SendQueueFull,
     CloseReason::SystemError,
 };

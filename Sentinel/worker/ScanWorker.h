@@ -4,11 +4,21 @@
 #include "Sentinel/worker/WorkerWire.h"
 #include "ipc/FileDescriptor.h"
 
+#include <atomic>
 #include <expected>
+#include <memory>
 
 #include <sys/types.h>
 
 namespace Sentinel {
+
+//! \brief What is told of a worker while it lives.
+struct WorkerRecord {
+    const qint64 pid;
+    const Clock::time_point madeAt = Clock::now();
+    std::atomic<qint64> scans{0};
+    std::atomic<bool> isScanning{false}; // a slice, right now
+};
 
 //! \brief A scan worker process, as its broker has it: asked for one slice at a time, and ended
 //! whenever it should be.
@@ -37,14 +47,15 @@ public:
 
     //! False once the process has ended.
     bool isAlive() const;
-    pid_t pid() const { return m_pid; }
+    pid_t pid() const { return pid_t(m_record->pid); }
+    std::shared_ptr<const WorkerRecord> record() const { return m_record; }
     //! The walls around it.
     const std::vector<SandboxFeature> &sandbox() const { return m_sandbox; }
 
 private:
     const FileDescriptor m_socket;
     const FileDescriptor m_process; // pidfd: never another process
-    const pid_t m_pid;
+    const std::shared_ptr<WorkerRecord> m_record;
     const std::vector<SandboxFeature> m_sandbox;
 };
 

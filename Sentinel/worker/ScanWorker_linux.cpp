@@ -15,7 +15,7 @@ ScanWorker::ScanWorker(
     FileDescriptor socket, FileDescriptor process, pid_t pid, std::vector<SandboxFeature> sandbox)
     : m_socket(std::move(socket))
     , m_process(std::move(process))
-    , m_pid(pid)
+    , m_record(new WorkerRecord{pid})
     , m_sandbox(std::move(sandbox))
 {
 }
@@ -27,8 +27,12 @@ ScanWorker::~ScanWorker()
 
 std::expected<WorkerAnswer, QString> ScanWorker::ask(const WorkerRequest &request, int file)
 {
+    if (request.kind == WorkerRequest::Kind::Begin)
+        ++m_record->scans;
+    m_record->isScanning = true;
     const bool isSent = sendPacket(m_socket.get(), encode(request), file);
     const auto packet = isSent ? receivePacket(m_socket.get()) : std::nullopt;
+    m_record->isScanning = false;
     if (!packet)
         return std::unexpected(QStringLiteral("the scan worker died"));
     auto answer = decodeAnswer(packet->bytes);

@@ -51,6 +51,7 @@ private:
     std::mutex m_mutex; // a question and its answer belong together
     const FileDescriptor m_control;
     const std::unique_ptr<ChildProcess> m_process;
+    bool m_isAnswering = true; // false: it is dead, or as good as dead
     ReloadResult m_rules;
 };
 

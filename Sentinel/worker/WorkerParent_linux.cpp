@@ -69,14 +69,16 @@ std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> WorkerPar
 bool WorkerParent::isAlive()
 {
     const std::lock_guard lock(m_mutex);
-    return !m_process->hasEnded();
+    return m_isAnswering && !m_process->hasEnded();
 }
 
 std::optional<Packet> WorkerParent::ask(QByteArrayView question, int descriptor)
 {
     const std::lock_guard lock(m_mutex);
     const bool isSent = sendPacket(m_control.get(), question, descriptor);
-    return isSent ? receivePacket(m_control.get()) : std::nullopt;
+    auto answer = isSent ? receivePacket(m_control.get()) : std::nullopt;
+    m_isAnswering = answer.has_value();
+    return answer;
 }
 
 std::expected<std::unique_ptr<ScanWorker>, QString> WorkerParent::makeWorker()

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/Limits.h"
+#include "SecurityTap/engine/RuleCompiler.h"
+#include "Sentinel/CommandLine.h"
+
+#include <QStringList>
+
+#include <expected>
+
+namespace Sentinel {
+
+//! \brief What several commands can be told about scanning, by the same options.
+struct ScanArguments {
+    QStringList rulePaths; //!< --rules; never empty
+    RuleOptions rules; //!< --unrated, --skip-bad-rules
+    int jobs = 1; //!< --jobs
+    qint64 maxBytes = Limits::maxScanBytes; //!< --max-size
+
+    //! The error is one line for the user. Options that the command does not have keep their
+    //! defaults.
+    static std::expected<ScanArguments, QString> of(const CommandLine &line);
+};
+
+inline constexpr OptionSpec rulesOption{"rules", 0, "PATH", true,
+    "a rule file, or a directory of *.yar and *.yara files\n(default: the rules shipped)"};
+inline constexpr OptionSpec jobsOption{
+    "jobs", 'j', "N", false, "scans at the same time (default: one a core)"};
+inline constexpr OptionSpec maxSizeOption{
+    "max-size", 0, "N[K|M|G]", false, "what is larger is not scanned (default: 100M)"};
+inline constexpr OptionSpec unratedOption{"unrated", 0, "SEVERITY", false,
+    "info, suspicious or malicious: what a rule that names\nno severity says (default: "
+    "malicious)"};
+inline constexpr OptionSpec skipBadRulesOption{
+    "skip-bad-rules", 0, nullptr, false, "leave out rule files that do not compile"};
+
+} // namespace Sentinel

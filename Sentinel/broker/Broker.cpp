@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+#include "Sentinel/broker/Broker.h"
+
+#include "SecurityTap/Logging.h"
+#include "SecurityTap/engine/RuleCompiler.h"
+
+#include <QCoreApplication>
+
+#include <utility>
+
+namespace Sentinel {
+
+namespace {
+
+constexpr std::chrono::seconds pruningInterval{30};
+
+} // namespace
+
+Broker::Broker(std::shared_ptr<const WorkerEngine> engine, Settings settings)
+    : m_settings(std::move(settings))
+    , m_backend(std::move(engine), m_settings.scanning)
+    , m_loader(m_settings.rules)
+{
+    m_backend.start();
+    connect(&m_loader, &RuleLoader::loaded, this, &Broker::onLoaded);
+    m_pruning.callOnTimeout(this, [this] { this->engine()->fleet().prune(); });
+    m_pruning.start(pruningInterval);
+}
+
+Broker::~Broker()
+{
+    qDeleteAll(findChildren<Session *>(Qt::FindDirectChildrenOnly)); // they use the backend
+}
+
+//! Nothing else was ever given to the backend.
+std::shared_ptr<const WorkerEngine> Broker::engine() const
+{
+    return std::static_pointer_cast<const WorkerEngine>(m_backend.engine());
+}
+
+void Broker::serve(std::unique_ptr<Listener> listener)
+{
+    m_listener = std::move(listener);
+    connect(m_listener.get(), &Listener::connected, this,
+        [this](FileDescriptor &socket, const LocalSocket::PeerCredentials &) {
+            addSession(std::move(socket), ++m_lastClient);
+        });
+    connect(
+        m_listener.get(), &Listener::refused, this, [](const LocalSocket::PeerCredentials &peer) {
+            qCWarning(logScan) << "a client of user" << peer.uid << "was turned away";
+        });
+    connect(m_listener.get(), &Listener::stalled, this,
+        [](const QString &text) { qCWarning(logScan).noquote() << text; });
+}
+
+void Broker::addClient(FileDescriptor socket)
+{
+    addSession(std::move(socket), 0);
+}
+
+void Broker::addSession(FileDescriptor socket, quint64 client)
+{
+    auto *session = new Session(std::move(socket), client, m_backend, this);
+    connect(
+        session, &Session::ended, this, [this, session](CloseReason reason, const QString &text) {
+            onEnded(session, reason, text);
+        });
+    connect(session, &Session::statusWanted, this, [this, session](quint64 id) {
+        session->send(StatusReport{id, status()});
+    });
+    connect(session, &Session::reloadWanted, this, [this, session](quint64 id) {
+        m_nextAskers.push_back({session, id});
+        reload();
+    });
+    if (sessions().size() > size_t(Limits::maxClients))
+        session->refuse(QStringLiteral("this sentinel has %1 clients, and takes no more")
+                            .arg(Limits::maxClients));
+}
+
+void Broker::onEnded(Session *session, CloseReason reason, const QString &text)
+{
+    ++m_endings.at(size_t(reason));
+    if (reason != CloseReason::PeerGone)
+        qCWarning(logScan).noquote() << "a client was dropped:" << nameOf(reason) << text;
+    session->deleteLater();
+    Q_EMIT clientGone();
+}
+
+std::vector<Session *> Broker::sessions() const
+{
+    std::vector<Session *> sessions;
+    for (Session *session : findChildren<Session *>(Qt::FindDirectChildrenOnly)) {
+        if (session->isAlive())
+            sessions.push_back(session);
+    }
+    return sessions;
+}
+
+SentinelStatus Broker::status() const
+{
+    SentinelStatus status;
+    status.productVersion = QStringLiteral(SENTINEL_VERSION);
+    status.pid = QCoreApplication::applicationPid();
+    status.uptime = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - m_startedAt);
+    status.clients = qint64(sessions().size());
+    status.rules = engine()->rules();
+    const ScanQueue::Depths depths = m_backend.queueDepths();
+    status.queue = {depths.waiting, depths.underWay, depths.bytes};
+    status.workers = engine()->fleet().workers();
+    status.sandbox = engine()->fleet().sandbox();
+    status.telemetry = m_backend.telemetry();
+    status.troubles = troubles();
+    return status;
+}
+
+QStringList Broker::troubles() const
+{
+    QStringList troubles;
+    if (!m_refusedRules.isEmpty())
+        troubles.append(QStringLiteral("The rules on disk are not in force: ") + m_refusedRules);
+    if (engine()->fleet().breaker().isOpen())
+        troubles.append(QStringLiteral("Scan workers crash one after the other: see the log."));
+    return troubles;
+}
+
+void Broker::reload()
+{
+    if (m_loader.isLoading()) {
+        m_reloadsAgain = true; // what is being read may be of before the last change
+        return;
+    }
+    m_askers = std::exchange(m_nextAskers, {});
+    m_reloadsAgain = false;
+    m_loader.start();
+}
+
+void Broker::onLoaded(const RuleLoader::Loaded &loaded)
+{
+    const bool isChange = loaded.engine && loaded.engine->rules() != engine()->rules();
+    if (isChange)
+        m_backend.use(loaded.engine);
+    m_refusedRules = loaded.engine ? QString() : describe(loaded.problems.front());
+    ReloadResult result{0, loaded.engine != nullptr, engine()->rules(), loaded.problems, 0};
+    for (const ReloadAsker &asker : std::exchange(m_askers, {})) {
+        if (!asker.session)
+            continue;
+        result.id = asker.id;
+        asker.session->send(result);
+    }
+    if (isChange) {
+        for (Session *session : sessions()) {
+            if (session->isOpen())
+                session->send(RuleSetChanged{engine()->rules()});
+        }
+    }
+    Q_EMIT rulesLoaded(result);
+    if (m_reloadsAgain)
+        reload();
+}
+
+void Broker::shutDown()
+{
+    m_listener.reset();
+    m_backend.stop();
+    // Every answer is in its session's mailbox, which gives out one at a time.
+    for (Session *session : sessions()) {
+        for (int left = session->openScans(); left > 0; --left)
+            QCoreApplication::sendPostedEvents(session, QEvent::MetaCall);
+    }
+}
+
+} // namespace Sentinel

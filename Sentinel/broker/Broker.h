@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/backend/LocalBackend.h"
+#include "Sentinel/broker/RuleLoader.h"
+#include "Sentinel/broker/Session.h"
+#include "Sentinel/worker/WorkerEngine.h"
+#include "ipc/Listener.h"
+
+#include <QObject>
+#include <QPointer>
+#include <QTimer>
+
+#include <array>
+#include <memory>
+#include <vector>
+
+namespace Sentinel {
+
+//! \brief A sentinel's middle: lets clients in, has one queue, one cache and one set of rules for
+//! all of them, and exchanges the rules while it runs.
+//!
+//! It never looks at a byte of what is scanned.
+//!
+//! Owner:  its command.
+//! Thread: owner.
+//! Limits: Limits::maxClients.
+class Broker final : public QObject {
+    Q_OBJECT
+
+public:
+    struct Settings {
+        RuleLoader::Settings rules;
+        LocalBackend::Settings scanning;
+    };
+
+    //! Starts scanning by \p engine.
+    Broker(std::shared_ptr<const WorkerEngine> engine, Settings settings);
+    //! Ends every session, and answers nobody.
+    ~Broker() override;
+
+    //! From now on lets in whoever \p listener does.
+    void serve(std::unique_ptr<Listener> listener);
+    //! A client of its own, which is there already.
+    void addClient(FileDescriptor socket);
+
+    SentinelStatus status() const;
+    //! Reads the rules again, and uses them if they are good.
+    void reload();
+    //! Answers all scans (ScannerUnavailable), lets nobody in, and tells the clients.
+    void shutDown();
+
+    //! Connections that have ended, by their CloseReason.
+    const auto &endings() const { return m_endings; }
+
+Q_SIGNALS:
+    void clientGone();
+    void rulesLoaded(const Sentinel::ReloadResult &result);
+
+private:
+    struct ReloadAsker {
+        QPointer<Session> session;
+        quint64 id = 0;
+    };
+
+    std::shared_ptr<const WorkerEngine> engine() const;
+    void addSession(FileDescriptor socket, quint64 client);
+    void onEnded(Session *session, CloseReason reason, const QString &text);
+    void onLoaded(const RuleLoader::Loaded &loaded);
+    std::vector<Session *> sessions() const;
+    QStringList troubles() const;
+
+    const Settings m_settings;
+    const Clock::time_point m_startedAt = Clock::now();
+    LocalBackend m_backend;
+    RuleLoader m_loader;
+    std::unique_ptr<Listener> m_listener;
+    QTimer m_pruning;
+    quint64 m_lastClient = 0;
+    std::vector<ReloadAsker> m_askers; // of the load under way
+    std::vector<ReloadAsker> m_nextAskers; // of the one after it
+    bool m_reloadsAgain = false;
+    QString m_refusedRules; // why the last load changed nothing
+    std::array<quint64, allCloseReasons.size()> m_endings{};
+};
+
+} // namespace Sentinel

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "Sentinel/broker/ContentCheck.h"
+
+#include "ipc/FileDescriptor.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+namespace Sentinel {
+
+namespace {
+
+//! The device that all memfds are on, and nothing else.
+dev_t memfdDevice()
+{
+    static const dev_t device = [] {
+        const FileDescriptor probe(::memfd_create("probe", MFD_CLOEXEC));
+        struct stat status { };
+        return ::fstat(probe.get(), &status) == 0 ? status.st_dev : dev_t(0);
+    }();
+    return device;
+}
+
+} // namespace
+
+std::optional<QString> contentProblem(int descriptor)
+{
+    struct stat status { };
+    if (::fstat(descriptor, &status) != 0)
+        return QStringLiteral("the content cannot be looked at");
+    if (!S_ISREG(status.st_mode))
+        return QStringLiteral("the content is not a regular file");
+    const int flags = ::fcntl(descriptor, F_GETFL);
+    if (flags < 0 || (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY)
+        return QStringLiteral("the content is not open for reading");
+    const int seals = ::fcntl(descriptor, F_GET_SEALS); // -1 where files have none
+    if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0)
+        return std::nullopt;
+    if (status.st_dev == memfdDevice())
+        return QStringLiteral("the content can shrink: a memfd needs F_SEAL_SHRINK");
+    if (status.st_nlink != 0)
+        return QStringLiteral("the content has a name, under which others can shorten it");
+    return std::nullopt;
+}
+
+std::optional<QString> sizeProblem(int descriptor, qint64 sizeBytes, bool isComplete)
+{
+    struct stat status { };
+    if (::fstat(descriptor, &status) != 0)
+        return QStringLiteral("the content cannot be looked at");
+    if (status.st_size == sizeBytes || (status.st_size > sizeBytes && !isComplete))
+        return std::nullopt;
+    return QStringLiteral("the content has %1 bytes where %2 were announced")
+        .arg(status.st_size)
+        .arg(sizeBytes);
+}
+
+} // namespace Sentinel

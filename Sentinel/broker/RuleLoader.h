@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/scan/Mailbox.h"
+#include "Sentinel/worker/WorkerEngine.h"
+#include "ipc/Messages.h"
+
+#include <QObject>
+
+#include <memory>
+
+namespace Sentinel {
+
+//! \brief Makes engines of rules: compiles them in a process of their own and has them prove
+//! themselves before anybody relies on them.
+//!
+//! Thread: owner; load() works on a thread of the global pool.
+class RuleLoader final : public QObject {
+    Q_OBJECT
+
+public:
+    struct Settings {
+        WorkerFleet::Settings fleet;
+        qint64 maxScanBytes = Limits::maxScanBytes;
+    };
+    struct Loaded {
+        std::shared_ptr<const WorkerEngine> engine; //!< null: the rules are refused
+        std::vector<RuleProblem> problems;
+    };
+
+    explicit RuleLoader(Settings settings) : m_settings(std::move(settings)) { }
+
+    //! Blocks for as long as the rules take.
+    static Loaded load(const Settings &settings);
+
+    //! The same on another thread; loaded() follows. Only while none is under way.
+    void start();
+    bool isLoading() const { return m_isLoading; }
+
+Q_SIGNALS:
+    void loaded(const Sentinel::RuleLoader::Loaded &loaded);
+
+private:
+    const Settings m_settings;
+    const Mailbox m_mailbox{this};
+    bool m_isLoading = false;
+};
+
+} // namespace Sentinel
