@@ -32,6 +32,21 @@ inline constexpr std::chrono::seconds maxHelloWait{10};
 inline constexpr std::chrono::seconds maxRuleCompilation{120}; //!< with the start of its process
 inline constexpr std::chrono::seconds maxWorkerStart{10};
 
+// Proving new rules: what a healthy set needs 10 ms for, with 7,000 rules 20 ms
+inline constexpr std::chrono::seconds canaryTime{2}; //!< the machine may have other things to do
+inline constexpr std::chrono::microseconds canaryTimePerRule{200}; //!< a hundred times the usual
+inline constexpr std::chrono::milliseconds culpritTime{
+    500}; //!< of some files alone, for one content
+inline constexpr std::chrono::seconds maxCulpritSearch{20};
+
+// Watching rules
+inline constexpr int maxRuleDirectories = 1'000;
+inline constexpr int maxPathLinks = 40; //!< on the way to a path, as the kernel has it
+inline constexpr std::chrono::milliseconds ruleQuietTime{500}; //!< no change for so long
+inline constexpr std::chrono::seconds maxRuleUnrest{5}; //!< then they are looked at all the same
+
+static_assert(culpritTime < canaryTime); // who exceeds the one alone exceeds the other
+static_assert(ruleQuietTime < maxRuleUnrest);
 static_assert(uncheckedIdleTime < pooledIdleTime);
 static_assert(pooledIdleTime <= pooledAge);
 

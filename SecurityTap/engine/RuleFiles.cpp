@@ -32,11 +32,6 @@ RuleProblem fileProblem(const QString &file, const QString &message)
     return {RuleProblem::Level::Error, file, 0, message};
 }
 
-bool isRuleFileName(const QString &name)
-{
-    return name.endsWith(QLatin1StringView(".yar")) || name.endsWith(QLatin1StringView(".yara"));
-}
-
 //! The rule files below \p directory, and what looks like rules and is not taken: none may go
 //! missing without a word.
 QStringList ruleFilesBelow(const QString &directory, std::vector<RuleProblem> &problems)
@@ -98,6 +93,11 @@ std::expected<QByteArray, QString> RuleDirectory::read(const QString &relativePa
     if (reader.error() != QFileDevice::NoError)
         return std::unexpected(QStringLiteral("cannot be read: %1").arg(reader.errorString()));
     return text;
+}
+
+bool isRuleFileName(const QString &name)
+{
+    return name.endsWith(QLatin1StringView(".yar")) || name.endsWith(QLatin1StringView(".yara"));
 }
 
 RuleFiles readRuleFiles(const QStringList &paths)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "SecurityTap/SecurityTapExport.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 #include "ipc/FileDescriptor.h"
 
@@ -39,7 +40,10 @@ struct RuleFiles {
     std::vector<RuleProblem> problems;
 };
 
+//! \brief True if a file of this \p name is taken from a directory.
+SECURITYTAP_EXPORT bool isRuleFileName(const QString &name);
+
 //! \brief Finds and reads all rule files of \p paths, as compileRules() describes.
-RuleFiles readRuleFiles(const QStringList &paths);
+SECURITYTAP_EXPORT RuleFiles readRuleFiles(const QStringList &paths);
 
 } // namespace Sentinel

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "SecurityTap/SecurityTapExport.h"
+
 #include <QByteArrayView>
 
 #include <optional>
@@ -26,6 +28,6 @@ struct RuleToken {
 //! \brief The words of \p text without its comments; nothing if it is no rule text, or has words
 //! that only the compiler can tell apart. \p text must outlive them. The language:
 //! https://yara.readthedocs.io/en/v4.2.3/writingrules.html
-std::optional<std::vector<RuleToken>> ruleTokens(QByteArrayView text);
+SECURITYTAP_EXPORT std::optional<std::vector<RuleToken>> ruleTokens(QByteArrayView text);
 
 } // namespace Sentinel
