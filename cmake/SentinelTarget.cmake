@@ -22,7 +22,8 @@ function(sentinel_target name)
             -fno-sanitize-recover=all -fno-omit-frame-pointer)
         target_link_options(${name} PRIVATE -fsanitize=${SENTINEL_SANITIZE})
         # g++ 12 reports false maybe-uninitialized and string overflows under sanitizers.
-        target_compile_options(${name} PRIVATE -Wno-maybe-uninitialized -Wno-stringop-overflow)
+        target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:
+            -Wno-maybe-uninitialized -Wno-stringop-overflow>)
     endif()
     set_target_properties(${name} PROPERTIES
         CXX_EXTENSIONS OFF CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON AUTOMOC ON)
