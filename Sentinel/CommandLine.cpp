@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/CommandLine.h"
 
+#include "Sentinel/ExitCode.h"
+#include "Sentinel/Output.h"
+
 #include "Sentinel/PathText.h"
 
 #include <QFile>
@@ -118,6 +121,21 @@ QStringList CommandLine::paths(const char *option) const
     for (const QByteArray &path : values(option))
         paths.append(QFile::decodeName(path));
     return paths;
+}
+
+std::expected<CommandLine, int> parseOrExplain(
+    const CommandSpec &spec, const QByteArrayList &arguments, Output &output)
+{
+    auto line = CommandLine::parse(spec, arguments);
+    if (!line) {
+        output.message(line.error());
+        return std::unexpected(int(exitTrouble));
+    }
+    if (line->wantsHelp()) {
+        output.result(helpText(spec).trimmed());
+        return std::unexpected(int(output.flush() ? exitGood : exitTrouble));
+    }
+    return std::move(*line);
 }
 
 QString helpText(const CommandSpec &spec)

@@ -12,6 +12,8 @@
 
 namespace Sentinel {
 
+class Output;
+
 //! \brief One option that a command knows.
 struct OptionSpec {
     const char *name; //!< "rules", for --rules
@@ -57,6 +59,11 @@ private:
     QMap<QByteArray, QByteArrayList> m_values;
     QByteArrayList m_arguments;
 };
+
+//! \brief The arguments, if there is something to do; else what there was to say has been said by
+//! \p output, and the error is the process's exit code.
+std::expected<CommandLine, int> parseOrExplain(
+    const CommandSpec &spec, const QByteArrayList &arguments, Output &output);
 
 //! \brief The text that --help prints.
 QString helpText(const CommandSpec &spec);

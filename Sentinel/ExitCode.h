@@ -7,6 +7,7 @@ namespace Sentinel {
 enum ExitCode : int {
     exitGood = 0,
     exitThreat = 1, //!< a threat was found
+    exitUnwell = 1, //!< a sentinel or its surroundings are not as they should be
     exitBadRules = 1, //!< rules do not compile
     exitTrouble = 2, //!< usage, network or storage error; or something could not be looked at
     exitNotScanned = 3, //!< a download without a verdict

@@ -106,15 +106,9 @@ int fetch(const QUrl &url, FetchTarget target, TapSettings settings, bool asJson
 int runFetch(const QByteArrayList &arguments)
 {
     Output output;
-    const auto line = CommandLine::parse(fetchSpec, arguments);
-    if (!line) {
-        output.message(line.error());
-        return exitTrouble;
-    }
-    if (line->wantsHelp()) {
-        output.result(helpText(fetchSpec).trimmed());
-        return exitGood;
-    }
+    const auto line = parseOrExplain(fetchSpec, arguments, output);
+    if (!line)
+        return line.error();
     const auto url = urlOf(line->arguments().first());
     if (!url) {
         output.message(url.error());

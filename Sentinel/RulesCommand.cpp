@@ -81,15 +81,9 @@ void printLines(const RuleSet *ruleSet, const std::vector<RuleProblem> &problems
 
 int check(const QByteArrayList &arguments, Output &output)
 {
-    const auto line = CommandLine::parse(checkSpec, arguments);
-    if (!line) {
-        output.message(line.error());
-        return exitTrouble;
-    }
-    if (line->wantsHelp()) {
-        output.result(helpText(checkSpec).trimmed());
-        return exitGood;
-    }
+    const auto line = parseOrExplain(checkSpec, arguments, output);
+    if (!line)
+        return line.error();
     QStringList paths = line->paths("rules");
     for (const QByteArray &path : line->arguments())
         paths.append(QFile::decodeName(path));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/ScanArguments.h"
 
+#include "SecurityTap/backend/SentinelSettings.h"
 #include "SecurityTap/inspection/TapSettings.h"
 
 #include <QThread>
@@ -24,6 +25,11 @@ std::optional<Severity> severityOf(const QByteArray &name)
 }
 
 } // namespace
+
+QString socketPathOf(const CommandLine &line)
+{
+    return line.has("socket") ? line.paths("socket").constLast() : defaultSentinelSocket();
+}
 
 std::expected<ScanArguments, QString> ScanArguments::of(const CommandLine &line)
 {

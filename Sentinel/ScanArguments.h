@@ -23,6 +23,9 @@ struct ScanArguments {
     static std::expected<ScanArguments, QString> of(const CommandLine &line);
 };
 
+//! \brief The path that --socket names, or the default.
+QString socketPathOf(const CommandLine &line);
+
 inline constexpr OptionSpec rulesOption{"rules", 0, "PATH", true,
     "a rule file, or a directory of *.yar and *.yara files\n(default: the rules shipped)"};
 inline constexpr OptionSpec jobsOption{
@@ -32,6 +35,9 @@ inline constexpr OptionSpec maxSizeOption{
 inline constexpr OptionSpec unratedOption{"unrated", 0, "SEVERITY", false,
     "info, suspicious or malicious: what a rule that names\nno severity says (default: "
     "malicious)"};
+inline constexpr OptionSpec socketOption{"socket", 0, "PATH", false,
+    "where the sentinel listens (default: SENTINEL_SOCKET, else\nsentinel/socket in the runtime "
+    "directory)"};
 inline constexpr OptionSpec skipBadRulesOption{
     "skip-bad-rules", 0, nullptr, false, "leave out rule files that do not compile"};
 

@@ -90,15 +90,9 @@ void scanAll(FileWalk &walk, FileScanner &scanner, ScanReport &report, Output &o
 int runScan(const QByteArrayList &arguments)
 {
     Output output;
-    const auto line = CommandLine::parse(scanSpec, arguments);
-    if (!line) {
-        output.message(line.error());
-        return exitTrouble;
-    }
-    if (line->wantsHelp()) {
-        output.result(helpText(scanSpec).trimmed());
-        return exitGood;
-    }
+    const auto line = parseOrExplain(scanSpec, arguments, output);
+    if (!line)
+        return line.error();
     const auto options = optionsOf(*line);
     if (!options) {
         output.message(options.error());

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/ServeCommand.h"
 
-#include "SecurityTap/backend/SentinelSettings.h"
 #include "SecurityTap/content/FileName.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/Output.h"
 #include "Sentinel/ScanArguments.h"
 #include "Sentinel/SignalWatch.h"
+#include "Sentinel/StatusText.h"
 #include "Sentinel/broker/Broker.h"
+#include "Sentinel/broker/ServiceNotify.h"
 #include "ipc/ChildProcess.h"
 
 #include <QCoreApplication>
-#include <QFile>
 #include <QLoggingCategory>
+#include <QTimer>
 
 #include <array>
 #include <csignal>
@@ -24,9 +25,9 @@ namespace Sentinel {
 namespace {
 
 constexpr std::array serveOptions{
-    OptionSpec{"socket", 0, "PATH", false,
-        "where clients find it (default: SENTINEL_SOCKET, else\nsentinel/socket in the runtime "
-        "directory)"},
+    socketOption,
+    OptionSpec{"systemd", 0, nullptr, false,
+        "serve at the socket that systemd has opened, and tell it\nhow things are"},
     OptionSpec{"spawned", 0, nullptr, false,
         "serve one client, whose socket is descriptor 3, and end\nwith it"},
     rulesOption,
@@ -48,6 +49,7 @@ constexpr CommandSpec serveSpec{
     0,
 };
 
+//! How clients come.
 struct Mode {
     bool isSpawned = false;
     std::unique_ptr<Listener> listener; // if it is not
@@ -66,22 +68,30 @@ void raiseDescriptorLimit()
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+std::expected<std::unique_ptr<Listener>, QString> inheritedListener()
+{
+    auto socket = ServiceNotify().inheritedListener();
+    if (!socket)
+        return std::unexpected(socket.error());
+    if (!*socket) {
+        return std::unexpected(QStringLiteral(
+            "systemd has passed no socket: start the .socket unit, or leave out --systemd"));
+    }
+    return Listener::adopt(std::move(**socket));
+}
+
 std::expected<Mode, QString> modeOf(const CommandLine &line)
 {
-    Mode mode{line.has("spawned"), nullptr};
-    if (mode.isSpawned) {
-        if (line.has("socket"))
-            return std::unexpected(
-                QStringLiteral("--spawned has its socket: --socket is not for it"));
-        return mode;
-    }
-    const QString path =
-        line.has("socket") ? line.paths("socket").constLast() : defaultSentinelSocket();
-    auto listener = Listener::listenAt(path);
+    if (int(line.has("spawned")) + int(line.has("systemd")) + int(line.has("socket")) > 1)
+        return std::unexpected(
+            QStringLiteral("--socket, --systemd and --spawned exclude each other"));
+    if (line.has("spawned"))
+        return Mode{true, nullptr};
+    auto listener =
+        line.has("systemd") ? inheritedListener() : Listener::listenAt(socketPathOf(line));
     if (!listener)
         return std::unexpected(listener.error());
-    mode.listener = std::move(*listener);
-    return mode;
+    return Mode{false, std::move(*listener)};
 }
 
 Broker::Settings settingsOf(const ScanArguments &arguments)
@@ -96,10 +106,23 @@ Broker::Settings settingsOf(const ScanArguments &arguments)
     return settings;
 }
 
+//! Says that the event loop runs, twice as often as it has to.
+std::unique_ptr<QTimer> keepServiceAlive(ServiceNotify &service)
+{
+    auto timer = std::make_unique<QTimer>();
+    if (const auto interval = service.watchdogInterval(); interval.count() > 0) {
+        timer->callOnTimeout([&service] { service.keepAlive(); });
+        timer->start(std::chrono::floor<std::chrono::milliseconds>(interval / 2));
+    }
+    return timer;
+}
+
 int serve(Mode mode, const ScanArguments &arguments, Output &output)
 {
     const Broker::Settings settings = settingsOf(arguments);
-    const RuleLoader::Loaded loaded = RuleLoader::load(settings.rules);
+    // Who starts a sentinel of his own wants these rules, whatever they find.
+    RuleLoader::Loaded loaded = RuleLoader::load(
+        settings.rules, mode.isSpawned ? RuleLoader::Proof::None : RuleLoader::Proof::Harmless);
     if (!loaded.engine) {
         for (const RuleProblem &problem : loaded.problems) {
             if (problem.level == RuleProblem::Level::Error)
@@ -107,19 +130,27 @@ int serve(Mode mode, const ScanArguments &arguments, Output &output)
         }
         return exitTrouble;
     }
-    Broker broker(loaded.engine, settings);
+    Broker broker(std::move(loaded), settings);
+    broker.watchRules();
+    ServiceNotify service;
+    const auto watchdog = keepServiceAlive(service);
+    QObject::connect(&broker, &Broker::rulesChanged, &broker,
+        [&](const RuleSetSummary &rules) { service.ready(describe(rules)); });
     SignalWatch signalWatch;
-    QObject::connect(&signalWatch, &SignalWatch::interrupted, &broker, [&broker] {
+    QObject::connect(&signalWatch, &SignalWatch::interrupted, &broker, [&] {
+        service.stopping();
         broker.shutDown();
         QCoreApplication::exit(exitGood);
     });
     if (mode.isSpawned) {
+        std::signal(SIGINT, SIG_IGN); // a terminal's is for the client, whose end is ours
         QObject::connect(
             &broker, &Broker::clientGone, &broker, [] { QCoreApplication::exit(exitGood); });
         broker.addClient(FileDescriptor(ChildProcess::socketDescriptor));
     } else {
         broker.serve(std::move(mode.listener));
     }
+    service.ready(describe(broker.status().rules));
     return QCoreApplication::exec();
 }
 
@@ -128,15 +159,9 @@ int serve(Mode mode, const ScanArguments &arguments, Output &output)
 int runServe(const QByteArrayList &arguments)
 {
     Output output;
-    const auto line = CommandLine::parse(serveSpec, arguments);
-    if (!line) {
-        output.message(line.error());
-        return exitTrouble;
-    }
-    if (line->wantsHelp()) {
-        output.result(helpText(serveSpec).trimmed());
-        return exitGood;
-    }
+    const auto line = parseOrExplain(serveSpec, arguments, output);
+    if (!line)
+        return line.error();
     const auto scanning = ScanArguments::of(*line);
     auto mode = scanning ? modeOf(*line) : std::unexpected(scanning.error());
     if (!mode) {

@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
+#include "Sentinel/DoctorCommand.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/FetchCommand.h"
 #include "Sentinel/Output.h"
 #include "Sentinel/PathText.h"
+#include "Sentinel/ReloadCommand.h"
 #include "Sentinel/RulesCommand.h"
 #include "Sentinel/ScanCommand.h"
 #include "Sentinel/ServeCommand.h"
+#include "Sentinel/StatusCommand.h"
 #include "Sentinel/worker/WorkerParentLoop.h"
 
 #include <QCoreApplication>
 #include <QLoggingCategory>
 
+#include <array>
 #include <clocale>
 #include <csignal>
 #include <cstring>
@@ -27,12 +31,30 @@ Commands:
   fetch URL             download a file through inspection
   rules check PATH...   compile rules and say what is wrong with them
   serve                 scan for browsers and other commands
+  status                say how a running sentinel is
+  reload                have a running sentinel read its rules again
+  doctor                check whether everything is in place
 
 Options:
   -h, --help            show this help; COMMAND --help shows a command's
       --version         show the version
 
 Exit codes: 0 good, 2 usage error or trouble; the others are a command's own.)";
+
+struct Command {
+    const char *name;
+    int (*run)(const QByteArrayList &arguments);
+};
+
+constexpr std::array commands{
+    Command{"scan", &Sentinel::runScan},
+    Command{"fetch", &Sentinel::runFetch},
+    Command{"rules", &Sentinel::runRules},
+    Command{"serve", &Sentinel::runServe},
+    Command{"status", &Sentinel::runStatus},
+    Command{"reload", &Sentinel::runReload},
+    Command{"doctor", &Sentinel::runDoctor},
+};
 
 //! Qt complains to the user about a locale that is not UTF-8, and changes it: so do we, silently.
 void useUtf8()
@@ -45,14 +67,10 @@ void useUtf8()
 int run(const QByteArrayList &arguments)
 {
     const QByteArray command = arguments.value(0);
-    if (command == "scan")
-        return Sentinel::runScan(arguments.sliced(1));
-    if (command == "fetch")
-        return Sentinel::runFetch(arguments.sliced(1));
-    if (command == "rules")
-        return Sentinel::runRules(arguments.sliced(1));
-    if (command == "serve")
-        return Sentinel::runServe(arguments.sliced(1));
+    for (const Command &known : commands) {
+        if (command == known.name)
+            return known.run(arguments.sliced(1));
+    }
 
     Sentinel::Output output;
     if (command == "--help" || command == "-h") {

@@ -16,10 +16,11 @@ constexpr std::chrono::seconds pruningInterval{30};
 
 } // namespace
 
-Broker::Broker(std::shared_ptr<const WorkerEngine> engine, Settings settings)
+Broker::Broker(RuleLoader::Loaded rules, Settings settings)
     : m_settings(std::move(settings))
-    , m_backend(std::move(engine), m_settings.scanning)
+    , m_backend(std::move(rules.engine), m_settings.scanning)
     , m_loader(m_settings.rules)
+    , m_findsEicar(rules.findsEicar)
 {
     m_backend.start();
     connect(&m_loader, &RuleLoader::loaded, this, &Broker::onLoaded);
@@ -120,6 +121,10 @@ QStringList Broker::troubles() const
         troubles.append(QStringLiteral("The rules on disk are not in force: ") + m_refusedRules);
     if (engine()->fleet().breaker().isOpen())
         troubles.append(QStringLiteral("Scan workers crash one after the other: see the log."));
+    if (m_findsEicar == false)
+        troubles.append(QStringLiteral("The rules in force do not find the EICAR test file."));
+    if (m_watch && !m_watch->trouble().isEmpty())
+        troubles.append(m_watch->trouble());
     return troubles;
 }
 
@@ -131,7 +136,14 @@ void Broker::reload()
     }
     m_askers = std::exchange(m_nextAskers, {});
     m_reloadsAgain = false;
-    m_loader.start();
+    m_loader.start(
+        m_findsEicar.value_or(false) ? RuleLoader::Proof::Eicar : RuleLoader::Proof::Harmless);
+}
+
+void Broker::watchRules()
+{
+    m_watch = std::make_unique<RuleWatch>(m_settings.rules.fleet.rules.paths);
+    connect(m_watch.get(), &RuleWatch::changed, this, &Broker::reload);
 }
 
 void Broker::onLoaded(const RuleLoader::Loaded &loaded)
@@ -139,6 +151,11 @@ void Broker::onLoaded(const RuleLoader::Loaded &loaded)
     const bool isChange = loaded.engine && loaded.engine->rules() != engine()->rules();
     if (isChange)
         m_backend.use(loaded.engine);
+    if (loaded.engine)
+        m_findsEicar = loaded.findsEicar;
+    else
+        qCWarning(logScan).noquote()
+            << "new rules are refused:" << describe(loaded.problems.front());
     m_refusedRules = loaded.engine ? QString() : describe(loaded.problems.front());
     ReloadResult result{0, loaded.engine != nullptr, engine()->rules(), loaded.problems, 0};
     for (const ReloadAsker &asker : std::exchange(m_askers, {})) {
@@ -152,8 +169,8 @@ void Broker::onLoaded(const RuleLoader::Loaded &loaded)
             if (session->isOpen())
                 session->send(RuleSetChanged{engine()->rules()});
         }
+        Q_EMIT rulesChanged(engine()->rules());
     }
-    Q_EMIT rulesLoaded(result);
     if (m_reloadsAgain)
         reload();
 }

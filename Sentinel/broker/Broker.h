@@ -4,6 +4,7 @@
 #include "SecurityTap/backend/LocalBackend.h"
 #include "Sentinel/broker/RuleLoader.h"
 #include "Sentinel/broker/Session.h"
+#include "Sentinel/rules/RuleWatch.h"
 #include "Sentinel/worker/WorkerEngine.h"
 #include "ipc/Listener.h"
 
@@ -34,8 +35,8 @@ public:
         LocalBackend::Settings scanning;
     };
 
-    //! Starts scanning by \p engine.
-    Broker(std::shared_ptr<const WorkerEngine> engine, Settings settings);
+    //! Starts scanning with \p rules, whose engine is not null.
+    Broker(RuleLoader::Loaded rules, Settings settings);
     //! Ends every session, and answers nobody.
     ~Broker() override;
 
@@ -47,6 +48,8 @@ public:
     SentinelStatus status() const;
     //! Reads the rules again, and uses them if they are good.
     void reload();
+    //! From now on does so whenever their files have changed.
+    void watchRules();
     //! Answers all scans (ScannerUnavailable), lets nobody in, and tells the clients.
     void shutDown();
 
@@ -55,7 +58,7 @@ public:
 
 Q_SIGNALS:
     void clientGone();
-    void rulesLoaded(const Sentinel::ReloadResult &result);
+    void rulesChanged(const Sentinel::RuleSetSummary &rules);
 
 private:
     struct ReloadAsker {
@@ -75,12 +78,14 @@ private:
     LocalBackend m_backend;
     RuleLoader m_loader;
     std::unique_ptr<Listener> m_listener;
+    std::unique_ptr<RuleWatch> m_watch;
     QTimer m_pruning;
     quint64 m_lastClient = 0;
     std::vector<ReloadAsker> m_askers; // of the load under way
     std::vector<ReloadAsker> m_nextAskers; // of the one after it
     bool m_reloadsAgain = false;
     QString m_refusedRules; // why the last load changed nothing
+    std::optional<bool> m_findsEicar;
     std::array<quint64, allCloseReasons.size()> m_endings{};
 };
 

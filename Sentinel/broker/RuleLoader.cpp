@@ -1,29 +1,46 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/broker/RuleLoader.h"
 
+#include "Sentinel/rules/RuleCanary.h"
+
 #include <QThreadPool>
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace Sentinel {
 
-RuleLoader::Loaded RuleLoader::load(const Settings &settings)
+RuleLoader::Loaded RuleLoader::load(const Settings &settings, Proof proof)
 {
     auto parent = WorkerParent::start(settings.fleet.program, settings.fleet.rules);
     if (!parent)
-        return {nullptr, std::move(parent.error())};
-    std::vector<RuleProblem> problems = (*parent)->rules().problems;
-    return {std::make_shared<const WorkerEngine>(
-                std::move(*parent), settings.fleet, settings.maxScanBytes),
-        std::move(problems)};
+        return {nullptr, std::move(parent.error()), {}};
+    Loaded loaded;
+    loaded.problems = (*parent)->rules().problems;
+    if (proof != Proof::None) {
+        auto proven = proveRules(**parent, settings.fleet.program, settings.fleet.rules,
+            proof == Proof::Eicar ? RuleProblem::Level::Error : RuleProblem::Level::Warning);
+        if (!proven)
+            return {nullptr, std::move(proven.error()), {}};
+        std::ranges::move(proven->warnings, std::back_inserter(loaded.problems));
+        loaded.findsEicar = proven->findsEicar;
+    }
+    loaded.engine = std::make_shared<const WorkerEngine>(
+        std::move(*parent), settings.fleet, settings.maxScanBytes);
+    // The first worker tells which walls stand around them all, and the first scan has it.
+    if (const auto worker = loaded.engine->fleet().lease(noDeadline); !worker) {
+        return {nullptr, {{RuleProblem::Level::Error, {}, 0, worker.error().message}}, {}};
+    }
+    return loaded;
 }
 
-void RuleLoader::start()
+void RuleLoader::start(Proof proof)
 {
     Q_ASSERT(!m_isLoading);
     m_isLoading = true;
-    QThreadPool::globalInstance()->start([this, mailbox = m_mailbox, settings = m_settings] {
-        Loaded result = load(settings);
+    QThreadPool::globalInstance()->start([this, mailbox = m_mailbox, settings = m_settings, proof] {
+        Loaded result = load(settings, proof);
         mailbox.post([this, result = std::move(result)] {
             m_isLoading = false;
             Q_EMIT loaded(result);

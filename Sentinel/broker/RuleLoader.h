@@ -8,11 +8,12 @@
 #include <QObject>
 
 #include <memory>
+#include <optional>
 
 namespace Sentinel {
 
-//! \brief Makes engines of rules: compiles them in a process of their own and has them prove
-//! themselves before anybody relies on them.
+//! \brief Makes engines of rules: compiles them in a process of their own, and has them prove
+//! themselves (proveRules()) where they take the place of others.
 //!
 //! Thread: owner; load() works on a thread of the global pool.
 class RuleLoader final : public QObject {
@@ -26,15 +27,22 @@ public:
     struct Loaded {
         std::shared_ptr<const WorkerEngine> engine; //!< null: the rules are refused
         std::vector<RuleProblem> problems;
+        std::optional<bool> findsEicar; //!< known once they were to prove themselves
+    };
+    //! What rules have to show before they are used.
+    enum class Proof : quint8 {
+        None, //!< that they compile
+        Harmless, //!< and that they find nothing in harmless contents, in time
+        Eicar, //!< and that they find EICAR
     };
 
     explicit RuleLoader(Settings settings) : m_settings(std::move(settings)) { }
 
     //! Blocks for as long as the rules take.
-    static Loaded load(const Settings &settings);
+    static Loaded load(const Settings &settings, Proof proof);
 
     //! The same on another thread; loaded() follows. Only while none is under way.
-    void start();
+    void start(Proof proof);
     bool isLoading() const { return m_isLoading; }
 
 Q_SIGNALS:

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "ipc/SentinelStatus.h"
+
+#include <QByteArray>
+#include <QJsonObject>
+#include <QStringList>
+
+namespace Sentinel {
+
+//! \brief \p status for people, a line for each thing, printable.
+QStringList describe(const SentinelStatus &status);
+
+//! \brief All of \p status.
+QJsonObject toJson(const SentinelStatus &status);
+
+//! \brief "1,204 rules in 12 files, 9f3a0c12": which rules \p rules are, in short.
+QString describe(const RuleSetSummary &rules);
+
+} // namespace Sentinel
