@@ -48,6 +48,25 @@ inline constexpr int maxFileNameBytes = 255;
 inline constexpr int maxCachedVerdicts = 10'000;
 inline constexpr std::chrono::hours verdictTimeToLive{1};
 
+// A sentinel, seen from its client
+inline constexpr int maxUnansweredRequests = 1'024;
+//! Begun there, also those that nobody waits for any more: what a sentinel may owe us.
+inline constexpr int maxOwedVerdicts = 4 * maxUnansweredRequests;
+inline constexpr int maxUnacknowledgedVerdicts = 1'024;
+//! What is in memory is copied to a file: so much in passing, more on a thread for it.
+inline constexpr qint64 maxPassingCopyBytes = 64 * kib;
+inline constexpr int loaderThreads = 2;
+inline constexpr std::chrono::milliseconds answerGrace{250}; //!< after a timeout, for its answer
+inline constexpr std::chrono::seconds spawnedWelcomePatience{130}; //!< it compiles its rules first
+inline constexpr std::chrono::seconds systemWelcomePatience{10};
+inline constexpr std::chrono::seconds pingInterval{2}; //!< while a verdict is owed
+inline constexpr std::chrono::seconds pongPatience{5};
+inline constexpr std::chrono::milliseconds leastReconnectPause{100}; //!< after one without
+inline constexpr std::chrono::seconds mostReconnectPause{30};
+inline constexpr std::chrono::seconds waitableReconnectPause{1}; //!< requests wait for so long
+inline constexpr std::chrono::seconds provenConnection{10}; //!< then its end is a new story
+inline constexpr std::chrono::milliseconds endingPatience{50}; //!< to hear how a process ended
+
 // Rules
 inline constexpr qint64 maxRuleFileBytes = 64 * mib;
 inline constexpr int maxRuleFiles = 20'000;
@@ -58,6 +77,7 @@ static_assert(scanOverlapBytes * 4 < scanWindowBytes);
 static_assert(maxUnannouncedMemoryBytes <= maxMemorySpoolBytes);
 static_assert(maxMemorySpoolBytes <= maxSpoolMemoryBytes);
 static_assert(minScanTimeout <= maxScanTimeout);
+static_assert(leastReconnectPause <= mostReconnectPause);
 static_assert(maxFindings <= IpcLimits::maxFindings); // what a scan keeps can be told
 static_assert(maxStringsPerFinding <= IpcLimits::maxStringsPerFinding);
 static_assert(maxMetaPerFinding <= IpcLimits::maxMetaPerFinding);

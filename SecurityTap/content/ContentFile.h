@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/SecurityTapExport.h"
+#include "SecurityTap/content/Content.h"
+#include "ipc/FileDescriptor.h"
+
+#include <QString>
+
+#include <expected>
+
+namespace Sentinel {
+
+//! \brief A descriptor of the same file, closed at exec. The error is for people.
+//!
+//! Thread: any.
+SECURITYTAP_EXPORT std::expected<FileDescriptor, QString> duplicated(int descriptor);
+
+//! \brief \p content as a file, for a scanner in another process: its own, or a copy in memory that
+//! nobody can change any more, of what there is now. Blocks for the copy, about 40 ms for 100 MB.
+//! The error is for people.
+//!
+//! Thread: any.
+SECURITYTAP_EXPORT std::expected<FileDescriptor, QString> contentFile(const Content &content);
+
+} // namespace Sentinel

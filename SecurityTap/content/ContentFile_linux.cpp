@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/content/ContentFile.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace Sentinel {
+
+namespace {
+
+std::unexpected<QString> failed(const char *what)
+{
+    const int error = errno;
+    return std::unexpected(
+        QStringLiteral("cannot %1: %2").arg(QLatin1String(what), qt_error_string(error)));
+}
+
+std::expected<FileDescriptor, QString> sealedCopy(std::span<const uchar> bytes)
+{
+    FileDescriptor file(::memfd_create("sentinel content", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!file.isValid())
+        return failed("make a file in memory");
+    while (!bytes.empty()) {
+        const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return failed("copy a content into a file in memory");
+        bytes = bytes.subspan(size_t(written));
+    }
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+    if (::fcntl(file.get(), F_ADD_SEALS, seals) != 0)
+        return failed("seal a file in memory");
+    return file;
+}
+
+} // namespace
+
+std::expected<FileDescriptor, QString> duplicated(int descriptor)
+{
+    FileDescriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    if (!copy.isValid())
+        return failed("pass a content on");
+    return copy;
+}
+
+std::expected<FileDescriptor, QString> contentFile(const Content &content)
+{
+    return content.file() >= 0 ? duplicated(content.file()) : sealedCopy(content.span());
+}
+
+} // namespace Sentinel
