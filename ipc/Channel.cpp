@@ -99,6 +99,7 @@ void Channel::transmitUnsent()
         m_unsent.pop_front();
     }
     m_writable.setEnabled(false);
+    Q_EMIT drained(); // nothing of ours may be touched after this
 }
 
 void Channel::dropUnsent()

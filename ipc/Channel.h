@@ -52,6 +52,8 @@ Q_SIGNALS:
     //! carriesDescriptor(). Who wants the descriptor moves it out; what is left is closed. Only for
     //! slots that are called directly.
     void messageReceived(const Sentinel::Message &message, Sentinel::FileDescriptor &descriptor);
+    //! The peer has read so much that no message waits any more: for a sender that paces itself.
+    void drained();
     //! The channel has ended, from here on nothing arrives. \p text is for logs. Emitted once, from
     //! the event loop, never within send().
     void closed(Sentinel::CloseReason reason, const QString &text);

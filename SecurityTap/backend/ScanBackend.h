@@ -3,6 +3,7 @@
 
 #include "SecurityTap/SecurityTapExport.h"
 #include "SecurityTap/scan/ScanRequest.h"
+#include "ipc/Disposition.h"
 #include "ipc/TelemetrySnapshot.h"
 
 #include <memory>
@@ -42,6 +43,8 @@ public:
     //! the answer: \p result, or the threat that was suspected by then.
     virtual ScanResult cancel(quint64 id, ScanResult result) = 0;
 
+    //! What was decided after the request was answered by a verdict: for books elsewhere.
+    virtual void acknowledge(quint64 /*id*/, Disposition /*disposition*/) { }
     //! Counts an answer that was given without submit() (too large, part of a file).
     virtual void countRefusal(const ScanResult &result) = 0;
     virtual TelemetrySnapshot telemetry() const = 0;

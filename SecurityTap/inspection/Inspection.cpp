@@ -195,11 +195,13 @@ void Inspection::onResult(int attempt, ScanResult result)
 {
     if (attempt != m_attempts)
         return; // it was begun anew
-    m_request = 0;
+    const quint64 request = std::exchange(m_request, 0);
     // While bytes still arrive, only a scan that failed has a result: trying it again with each
     // further window would fail again.
-    if (m_state != State::Decided)
-        settle(std::move(result));
+    if (m_state == State::Decided)
+        return;
+    settle(std::move(result));
+    m_terms.backend->acknowledge(request, m_outcome->disposition);
 }
 
 //! Every end without the backend's answer; takes the request back, if there is one.

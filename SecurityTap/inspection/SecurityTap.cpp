@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/inspection/SecurityTap.h"
 
+#include "SecurityTap/backend/SentinelBackend.h"
 #include "SecurityTap/content/FileType.h"
 #include "SecurityTap/engine/YaraEngine.h"
 
@@ -29,11 +30,25 @@ TapSettings withRules(TapSettings settings)
     return settings;
 }
 
+SentinelSettings sentinelSettings(const TapSettings &settings)
+{
+    SentinelSettings sentinel = settings.sentinel;
+    sentinel.rulePaths = settings.rulePaths;
+    sentinel.rules = settings.rules;
+    sentinel.jobs = settings.scanning.workers.maxWorkers;
+    sentinel.maxScanBytes = settings.scanning.maxScanBytes;
+    sentinel.timeouts = settings.scanning.timeouts;
+    sentinel.wantsSha256 = settings.scanning.hashContent;
+    return sentinel;
+}
+
 } // namespace
 
 std::expected<std::unique_ptr<SecurityTap>, std::vector<RuleProblem>> SecurityTap::create(
     TapSettings settings)
 {
+    if (settings.isolation != Isolation::InProcess)
+        return std::make_unique<SecurityTap>(std::move(settings), nullptr);
     settings = withRules(std::move(settings));
     auto compiled = compileRules(settings.rulePaths, settings.rules);
     if (!compiled)
@@ -44,15 +59,63 @@ std::expected<std::unique_ptr<SecurityTap>, std::vector<RuleProblem>> SecurityTa
 SecurityTap::SecurityTap(TapSettings settings, std::shared_ptr<const RuleSet> ruleSet)
     : m_settings(withRules(std::move(settings)))
     , m_budget(std::make_shared<SpoolBudget>(m_settings.maxSpoolMemoryBytes))
-    , m_backend(std::make_shared<YaraEngine>(std::move(ruleSet)), m_settings.scanning)
 {
-    m_backend.start();
+    Q_ASSERT((ruleSet == nullptr) == (m_settings.isolation != Isolation::InProcess));
+    if (ruleSet)
+        startLocal(std::move(ruleSet));
+    else
+        startSentinel();
+}
+
+void SecurityTap::startLocal(std::shared_ptr<const RuleSet> ruleSet)
+{
+    m_local = std::make_unique<LocalBackend>(
+        std::make_shared<YaraEngine>(std::move(ruleSet)), m_settings.scanning);
+    m_local->start();
+    m_backend = m_local.get();
+}
+
+void SecurityTap::startSentinel()
+{
+    m_mayFallBack =
+        m_settings.isolation == Isolation::Auto && m_settings.fallback == Fallback::InProcess;
+    m_sentinel =
+        std::make_unique<SentinelBackend>(m_settings.isolation, sentinelSettings(m_settings));
+    connect(m_sentinel.get(), &SentinelBackend::stateChanged, this, &SecurityTap::onScannerChanged);
+    connect(m_sentinel.get(), &SentinelBackend::rulesChanged, this, &SecurityTap::rulesChanged);
+    m_sentinel->start();
+    m_backend = m_sentinel.get();
+}
+
+void SecurityTap::onScannerChanged(ScannerState state, const QString &text)
+{
+    m_scannerState = state;
+    if (state == ScannerState::Open)
+        m_mayFallBack = false;
+    else if (state == ScannerState::BackingOff && std::exchange(m_mayFallBack, false))
+        compile(&SecurityTap::onFallbackCompiled);
+    Q_EMIT scannerChanged(state, text);
+}
+
+//! Neither a sentinel nor a way to start one, and by now the rules for doing without. What has
+//! begun stays with the sentinel, which now ends.
+void SecurityTap::onFallbackCompiled(const Compiled &compiled)
+{
+    if (!compiled)
+        Q_EMIT rulesRefused(compiled.error());
+    else if (m_scannerState != ScannerState::Open) {
+        startLocal(compiled->ruleSet);
+        m_sentinel->stop();
+    }
 }
 
 SecurityTap::~SecurityTap()
 {
     // Whatever is known by now is on its way to its inspection.
-    m_backend.stop();
+    if (m_sentinel)
+        m_sentinel->stop();
+    if (m_local)
+        m_local->stop();
     // Held by pointers that notice: a slot may delete others.
     const auto children = findChildren<Inspection *>(Qt::FindDirectChildrenOnly);
     const QList<QPointer<Inspection>> inspections(children.begin(), children.end());
@@ -68,7 +131,7 @@ Inspection *SecurityTap::newInspection(Download download)
 {
     Q_ASSERT(thread() == QThread::currentThread());
     return new Inspection(nextInspectionId(), std::move(download),
-        {&m_backend, m_settings.policy, m_budget, m_settings.spoolDirectory,
+        {m_backend, m_settings.policy, m_budget, m_settings.spoolDirectory,
             m_settings.maxSpoolBytes, m_settings.scanning.maxScanBytes},
         this);
 }
@@ -112,19 +175,21 @@ Outcome SecurityTap::inspectDownload(const DownloadMetadata &metadata, const QBy
     subject.fileType = sniffFileType(subject.content->span(), metadata.mimeType);
     subject.sizeBytes = content.size();
 
+    ScanBackend &backend = *m_backend;
     const auto promise = std::make_shared<std::promise<ScanResult>>();
     auto future = promise->get_future();
     auto request = std::make_shared<ScanRequest>(std::move(subject),
         [promise](ScanResult result) { promise->set_value(std::move(result)); });
-    std::optional<ScanResult> result;
-    if (const auto refusal = m_backend.submit(std::move(request))) {
-        result = ScanResult::notScanned(*refusal);
-        m_backend.countRefusal(*result);
-    } else {
-        result = future.get(); // answered at its deadline at the latest
-    }
-    const Disposition disposition = decide(m_settings.policy, *result);
-    return Outcome{nextInspectionId(), noConnection, metadata, std::move(*result), disposition,
+    const quint64 id = request->id();
+    const auto refusal = backend.submit(std::move(request));
+    // Answered at its deadline at the latest.
+    ScanResult result = refusal ? ScanResult::notScanned(*refusal) : future.get();
+    const Disposition disposition = decide(m_settings.policy, result);
+    if (refusal)
+        backend.countRefusal(result);
+    else
+        backend.acknowledge(id, disposition);
+    return Outcome{nextInspectionId(), noConnection, metadata, std::move(result), disposition,
         content.size(),
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start)};
 }
@@ -142,14 +207,21 @@ void SecurityTap::closeConnection(ConnectionId connection)
 
 TelemetrySnapshot SecurityTap::telemetry() const
 {
-    TelemetrySnapshot snapshot = m_backend.telemetry();
+    TelemetrySnapshot snapshot = m_backend.load()->telemetry();
     snapshot.spoolMemoryBytes = m_budget->usedBytes();
     return snapshot;
 }
 
 std::shared_ptr<const RuleSet> SecurityTap::ruleSet() const
 {
-    return std::static_pointer_cast<const YaraEngine>(m_backend.engine())->ruleSet();
+    if (!m_local)
+        return nullptr;
+    return std::static_pointer_cast<const YaraEngine>(m_local->engine())->ruleSet();
+}
+
+RuleSetSummary SecurityTap::rules() const
+{
+    return m_local ? m_local->engine()->rules() : m_sentinel->rules();
 }
 
 void SecurityTap::reloadRules()
@@ -158,25 +230,43 @@ void SecurityTap::reloadRules()
     m_reloadsAgain = m_isReloading;
     if (std::exchange(m_isReloading, true))
         return;
+    if (m_local) {
+        compile(&SecurityTap::onRulesCompiled);
+        return;
+    }
+    m_sentinel->reload([this](const ReloadResult &result) {
+        endReload(
+            result.isActivated ? Reloaded(result.problems) : std::unexpected(result.problems));
+    });
+}
+
+void SecurityTap::compile(void (SecurityTap::*then)(const Compiled &))
+{
     QThreadPool::globalInstance()->start(
-        [mailbox = Mailbox(this), this, paths = m_settings.rulePaths, options = m_settings.rules] {
+        [mailbox = Mailbox(this), this, then, paths = m_settings.rulePaths,
+            options = m_settings.rules] {
             auto compiled = compileRules(paths, options);
-            mailbox.post([this, compiled = std::move(compiled)] { onRulesCompiled(compiled); });
+            mailbox.post([this, then, compiled = std::move(compiled)] { (this->*then)(compiled); });
         });
 }
 
-void SecurityTap::onRulesCompiled(
-    const std::expected<CompiledRules, std::vector<RuleProblem>> &compiled)
+void SecurityTap::onRulesCompiled(const Compiled &compiled)
+{
+    if (!compiled)
+        return endReload(std::unexpected(compiled.error()));
+    m_local->use(std::make_shared<YaraEngine>(compiled->ruleSet));
+    endReload(compiled->problems);
+}
+
+void SecurityTap::endReload(const Reloaded &reloaded)
 {
     m_isReloading = false;
-    if (compiled)
-        m_backend.use(std::make_shared<YaraEngine>(compiled->ruleSet));
     if (m_reloadsAgain)
         reloadRules();
-    if (compiled)
-        Q_EMIT rulesReloaded(compiled->problems);
+    if (reloaded)
+        Q_EMIT rulesReloaded(*reloaded);
     else
-        Q_EMIT rulesRefused(compiled.error());
+        Q_EMIT rulesRefused(reloaded.error());
 }
 
 } // namespace Sentinel

@@ -2,18 +2,22 @@
 #pragma once
 
 #include "SecurityTap/SecurityTapExport.h"
+#include "SecurityTap/backend/ScannerState.h"
 #include "SecurityTap/inspection/Inspection.h"
 #include "SecurityTap/inspection/TapSettings.h"
 #include "SecurityTap/scan/ScanTelemetry.h"
 
 #include <QObject>
 
+#include <atomic>
 #include <expected>
 #include <functional>
 #include <memory>
 #include <vector>
 
 namespace Sentinel {
+
+class SentinelBackend;
 
 //! \brief Looks at downloads before their user can open them: the entrance of this module.
 //!
@@ -27,11 +31,13 @@ class SECURITYTAP_EXPORT SecurityTap final : public QObject {
     Q_OBJECT
 
 public:
-    //! Compiles the rules and starts. Blocks for the time of compiling (0.01 s with the rules
-    //! shipped, 0.2 s with 1,000 rules). Fails if the rules do: says file, line and what is wrong.
+    //! Starts. In process, it compiles the rules before, and blocks for that (0.01 s with the rules
+    //! shipped, 0.2 s with 1,000 rules); fails if the rules do: says file, line and what is wrong.
+    //! With a sentinel it returns at once, and scannerChanged() tells what comes of it.
     static std::expected<std::unique_ptr<SecurityTap>, std::vector<RuleProblem>> create(
         TapSettings settings = {});
-    //! Starts with rules that were compiled elsewhere, on another thread for instance.
+    //! Starts with rules that were compiled elsewhere, on another thread for instance; null exactly
+    //! if they are a sentinel's affair (TapSettings::isolation).
     SecurityTap(TapSettings settings, std::shared_ptr<const RuleSet> ruleSet);
     ~SecurityTap() override;
 
@@ -57,26 +63,46 @@ public:
 
     TelemetrySnapshot telemetry() const;
 
-    //! Compiles the rules anew on another thread; rulesReloaded() or rulesRefused() follows. New
-    //! scans use the new set; running ones end with theirs; on an error the old set stays. All
-    //! calls during one compilation lead to one more after it.
+    //! Compiles the rules anew on another thread or in the sentinel; rulesReloaded() or
+    //! rulesRefused() follows. New scans use the new set; running ones end with theirs; on an error
+    //! the old set stays. All calls during one compilation lead to one more after it.
     void reloadRules();
 
     const TapSettings &settings() const { return m_settings; }
-    //! The set in use.
+    //! The set in use; null if a sentinel has it.
     std::shared_ptr<const RuleSet> ruleSet() const;
+    //! Which rules are in use; none as long as no sentinel has said it.
+    RuleSetSummary rules() const;
 
 Q_SIGNALS:
     void rulesReloaded(const std::vector<Sentinel::RuleProblem> &warnings);
     void rulesRefused(const std::vector<Sentinel::RuleProblem> &problems);
+    //! How it stands with the sentinel; \p text is for people. Never in process.
+    void scannerChanged(Sentinel::ScannerState state, const QString &text);
+    //! The sentinel uses other rules, or has said for the first time which.
+    void rulesChanged(const Sentinel::RuleSetSummary &rules);
 
 private:
+    using Compiled = std::expected<CompiledRules, std::vector<RuleProblem>>;
+    //! The warnings, or the errors.
+    using Reloaded = std::expected<std::vector<RuleProblem>, std::vector<RuleProblem>>;
+
     Inspection *newInspection(Download download);
-    void onRulesCompiled(const std::expected<CompiledRules, std::vector<RuleProblem>> &compiled);
+    void startLocal(std::shared_ptr<const RuleSet> ruleSet);
+    void startSentinel();
+    void onScannerChanged(ScannerState state, const QString &text);
+    void compile(void (SecurityTap::*then)(const Compiled &));
+    void onFallbackCompiled(const Compiled &compiled);
+    void onRulesCompiled(const Compiled &compiled);
+    void endReload(const Reloaded &reloaded);
 
     const TapSettings m_settings;
     const std::shared_ptr<SpoolBudget> m_budget;
-    LocalBackend m_backend;
+    std::unique_ptr<SentinelBackend> m_sentinel; // kept after a fallback, for who still asks it
+    std::unique_ptr<LocalBackend> m_local;
+    std::atomic<ScanBackend *> m_backend = nullptr; // the one of them that is in use
+    ScannerState m_scannerState = ScannerState::Stopped; // of m_sentinel, as it was told
+    bool m_mayFallBack = false; // until it is known whether there is a sentinel
     bool m_isReloading = false;
     bool m_reloadsAgain = false; // what is being compiled may be of before the last change
 };

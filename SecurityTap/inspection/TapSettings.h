@@ -2,7 +2,9 @@
 #pragma once
 
 #include "SecurityTap/SecurityTapExport.h"
+#include "SecurityTap/backend/Isolation.h"
 #include "SecurityTap/backend/LocalBackend.h"
+#include "SecurityTap/backend/SentinelSettings.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 #include "SecurityTap/inspection/Policy.h"
 
@@ -10,6 +12,13 @@
 #include <QStringList>
 
 namespace Sentinel {
+
+//! \brief What Isolation::Auto does if at the start there is neither a sentinel nor a way to start
+//! one.
+enum class Fallback : quint8 {
+    Unavailable, //!< nothing is scanned (ScannerUnavailable) until there is one
+    InProcess, //!< scans in this process, from then on
+};
 
 //! \brief Everything that can be set of a SecurityTap. The defaults are meant for a desktop
 //! browser.
@@ -19,6 +28,12 @@ struct TapSettings {
     RuleOptions rules;
     Policy policy;
     LocalBackend::Settings scanning;
+    //! Where scans run.
+    Isolation isolation = Isolation::InProcess;
+    //! For all but InProcess: which sentinel, and how patient to be with it. What is said above of
+    //! rules, workers, sizes and timeouts holds for it, too.
+    SentinelSettings sentinel;
+    Fallback fallback = Fallback::Unavailable;
     //! For downloads without a destination directory that are too large for memory.
     QString spoolDirectory = QDir::tempPath();
     qint64 maxSpoolBytes = Limits::maxSpoolBytes; //!< of one download

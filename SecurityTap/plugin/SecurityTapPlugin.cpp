@@ -167,6 +167,29 @@ void readScanning(SettingsReader &reader, LocalBackend::Settings &scanning)
     milliseconds(QStringLiteral("cacheTimeToLiveMs"), scanning.cache.timeToLive);
 }
 
+void readIsolation(SettingsReader &reader, TapSettings &settings)
+{
+    const auto text = [&reader](const QString &key, const QString &otherwise) {
+        const auto texts = reader.texts(key);
+        if (!texts)
+            return otherwise;
+        if (texts->size() == 1 && !texts->front().isEmpty())
+            return texts->front();
+        reader.report(key, QStringLiteral("must be one text"));
+        return otherwise;
+    };
+    const QString key = QStringLiteral("isolation");
+    const QString name = text(key, nameOf(settings.isolation));
+    if (const auto isolation = isolationFromName(name))
+        settings.isolation = *isolation;
+    else
+        reader.report(
+            key, QStringLiteral("must be \"in-process\", \"spawned\", \"system\" or \"auto\""));
+    SentinelSettings &sentinel = settings.sentinel;
+    sentinel.program = text(QStringLiteral("sentinelProgram"), sentinel.program);
+    sentinel.socketPath = text(QStringLiteral("sentinelSocket"), sentinel.socketPath);
+}
+
 void readSpooling(SettingsReader &reader, TapSettings &settings)
 {
     reader.number(QStringLiteral("maxSpoolBytes"), mostBytes, settings.maxSpoolBytes);
@@ -194,6 +217,7 @@ std::expected<TapSettings, QString> tapSettings(const QVariantMap &settings)
         result.rules.badFiles = BadRuleFiles::Skip;
     readPolicy(reader, result.policy);
     readScanning(reader, result.scanning);
+    readIsolation(reader, result);
     readSpooling(reader, result);
     if (const QString problem = reader.problem(); !problem.isEmpty())
         return std::unexpected(problem);

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/Logging.h"
+#include "SecurityTap/backend/RemoteScans_p.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+
+namespace Sentinel {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+//! What the sentinel may take from now on; at least a moment, as zero would be none at all.
+milliseconds timeLeft(Deadline deadline)
+{
+    return std::max(std::chrono::ceil<milliseconds>(deadline - Clock::now()), milliseconds(1));
+}
+
+} // namespace
+
+std::expected<RemoteScans::Lack, Reason> RemoteScans::add(std::shared_ptr<ScanRequest> request)
+{
+    const ScanSubject &subject = request->subject();
+    const Content::Extent extent =
+        subject.content ? subject.content->extent() : Content::Extent{subject.sizeBytes, true};
+    if (extent.isComplete
+        && std::max(extent.sizeBytes, subject.sizeBytes) > m_settings.maxScanBytes)
+        return std::unexpected(Reason::TooLarge);
+
+    Scan scan;
+    scan.request = std::move(request);
+    scan.file = subject.file;
+    scan.content = subject.content;
+    scan.sizeBytes = extent.sizeBytes;
+    scan.isComplete = extent.isComplete;
+    if (!scan.file && !scan.isComplete)
+        scan.stage = Stage::Growing;
+    const Lack lack = needFile(scan);
+
+    const quint64 id = scan.request->id();
+    const Deadline deadline = extent.isComplete ? scan.request->createdAt()
+            + subject.timeout.value_or(m_settings.timeouts.forSize(subject.sizeBytes))
+                                                : noDeadline;
+    Lock lock(m_mutex);
+    if (!m_isAdmitting)
+        return std::unexpected(Reason::ScannerUnavailable);
+    if (int(m_scans.size()) >= Limits::maxUnansweredRequests)
+        return std::unexpected(Reason::QueueFull);
+    Scan &added = m_scans.emplace(id, std::move(scan)).first->second;
+    m_peakRequests = std::max(m_peakRequests, int(m_scans.size()));
+    setDeadline(added, deadline);
+    list(id, added);
+    ring(lock);
+    return lack;
+}
+
+//! A complete content that is in no file, and is too large to be copied in passing.
+RemoteScans::Lack RemoteScans::needFile(Scan &scan)
+{
+    if (scan.stage == Stage::Growing || scan.file)
+        return Lack::Nothing;
+    if (scan.content
+        && (scan.content->file() >= 0 || scan.sizeBytes <= Limits::maxPassingCopyBytes))
+        return Lack::Nothing;
+    scan.stage = Stage::Loading;
+    return Lack::File;
+}
+
+void RemoteScans::grow(quint64 id, qint64 sizeBytes)
+{
+    Lock lock(m_mutex);
+    const auto at = m_scans.find(id);
+    if (at == m_scans.end() || at->second.isComplete || sizeBytes <= at->second.sizeBytes)
+        return;
+    at->second.sizeBytes = sizeBytes;
+    list(id, at->second);
+    ring(lock);
+}
+
+RemoteScans::Lack RemoteScans::complete(
+    quint64 id, qint64 sizeBytes, std::optional<milliseconds> timeout)
+{
+    const Deadline deadline =
+        Clock::now() + timeout.value_or(m_settings.timeouts.forSize(sizeBytes));
+    Lock lock(m_mutex);
+    const auto at = m_scans.find(id);
+    if (at == m_scans.end())
+        return Lack::Nothing;
+    Scan &scan = at->second;
+    Lack lack = Lack::Nothing;
+    if (!scan.isComplete) {
+        scan.isComplete = true;
+        scan.sizeBytes = sizeBytes;
+        if (scan.stage == Stage::Growing) {
+            scan.stage = Stage::Ready;
+            lack = needFile(scan);
+        }
+    } else if (scan.stage != Stage::Loading) {
+        return Lack::Nothing; // said before, and maybe told
+    }
+    setDeadline(scan, deadline);
+    list(id, scan);
+    ring(lock);
+    return lack;
+}
+
+ScanResult RemoteScans::cancel(quint64 id, ScanResult result)
+{
+    Lock lock(m_mutex);
+    const auto at = m_scans.find(id);
+    if (at == m_scans.end())
+        return result;
+    Scan scan = takeOut(at);
+    if (scan.wireId != 0) {
+        const Reason reason = result.reason();
+        m_notes.emplace_back(
+            ScanCancel{scan.wireId, reason == Reason::None ? Reason::Cancelled : reason});
+        ring(lock);
+    }
+    if (lock.owns_lock())
+        lock.unlock();
+    answer(std::move(scan), result);
+    return result;
+}
+
+void RemoteScans::acknowledge(quint64 id, Disposition disposition)
+{
+    Lock lock(m_mutex);
+    const auto at = m_unacknowledged.find(id);
+    if (at == m_unacknowledged.end())
+        return;
+    m_notes.emplace_back(VerdictAck{at->second, disposition});
+    m_unacknowledged.erase(at);
+    ring(lock);
+}
+
+TelemetrySnapshot RemoteScans::telemetry() const
+{
+    TelemetrySnapshot snapshot = m_telemetry.snapshot();
+    const Lock lock(m_mutex);
+    snapshot.currentQueueDepth = int(m_scans.size());
+    snapshot.maxQueueDepthSeen = m_peakRequests;
+    return snapshot;
+}
+
+std::optional<RemoteScans::Source> RemoteScans::sourceOf(quint64 id) const
+{
+    const Lock lock(m_mutex);
+    const auto at = m_scans.find(id);
+    if (at == m_scans.end() || at->second.stage != Stage::Loading)
+        return std::nullopt;
+    return Source{at->second.request, at->second.content};
+}
+
+void RemoteScans::provide(quint64 id, FileDescriptor file, qint64 sizeBytes)
+{
+    auto shared = std::make_shared<const FileDescriptor>(std::move(file));
+    Lock lock(m_mutex);
+    const auto at = m_scans.find(id);
+    if (at == m_scans.end())
+        return;
+    Scan &scan = at->second;
+    scan.file = std::move(shared);
+    scan.sizeBytes = sizeBytes;
+    scan.stage = Stage::Ready;
+    std::shared_ptr<const Content> copied;
+    copied.swap(scan.content); // freed when the lock is not held any more
+    list(id, scan);
+    ring(lock);
+}
+
+void RemoteScans::fail(quint64 id, ScanResult result)
+{
+    Lock lock(m_mutex);
+    const auto at = m_scans.find(id);
+    if (at == m_scans.end())
+        return;
+    Scan scan = takeOut(at);
+    m_owed.erase(scan.wireId);
+    lock.unlock();
+    answer(std::move(scan), std::move(result));
+}
+
+void RemoteScans::setBell(std::function<void()> bell)
+{
+    auto shared = bell ? std::make_shared<const std::function<void()>>(std::move(bell)) : nullptr;
+    const Lock lock(m_mutex);
+    m_bell = std::move(shared);
+    m_isRung = false;
+}
+
+Deadline RemoteScans::heed()
+{
+    const Lock lock(m_mutex);
+    m_isRung = false;
+    return m_earliest;
+}
+
+std::optional<RemoteScans::Telling> RemoteScans::next()
+{
+    const Lock lock(m_mutex);
+    if (!m_isConnected)
+        return std::nullopt;
+    while (!m_notes.empty()) {
+        Message note = std::move(m_notes.front());
+        m_notes.pop_front();
+        // Of a scan that has ended meanwhile, or never reached the sentinel, nothing is cancelled.
+        const auto *cancel = std::get_if<ScanCancel>(&note);
+        if (!cancel || m_owed.contains(cancel->id))
+            return Telling{std::move(note), 0, {}, {}};
+    }
+    while (!m_listed.empty()) {
+        const quint64 id = m_listed.front();
+        m_listed.pop_front();
+        const auto at = m_scans.find(id);
+        if (at == m_scans.end())
+            continue;
+        Scan &scan = at->second;
+        scan.isListed = false;
+        auto message = messageFor(id, scan);
+        if (!message)
+            continue;
+        if (!carriesDescriptor(*message))
+            return Telling{*std::move(message), id, {}, {}};
+        return Telling{*std::move(message), id, scan.file, scan.content};
+    }
+    return std::nullopt;
+}
+
+//! What the sentinel has yet to learn of this scan, noted as told.
+std::optional<Message> RemoteScans::messageFor(quint64 id, Scan &scan)
+{
+    if (scan.stage != Stage::Ready || scan.isToldComplete)
+        return std::nullopt;
+    if (scan.wireId != 0 && !scan.isComplete && scan.sizeBytes <= scan.toldBytes)
+        return std::nullopt;
+    const std::optional<milliseconds> timeout =
+        scan.isComplete ? std::optional(timeLeft(scan.deadline)) : std::nullopt;
+    scan.toldBytes = scan.sizeBytes;
+    scan.isToldComplete = scan.isComplete;
+    if (scan.wireId != 0) {
+        if (scan.isComplete)
+            return ScanEnd{scan.wireId, scan.sizeBytes, timeout};
+        return ScanGrow{scan.wireId, scan.sizeBytes};
+    }
+    scan.wireId = ++m_lastWireId;
+    m_owed.emplace(scan.wireId, id);
+    const ScanSubject &subject = scan.request->subject();
+    return ScanBegin{scan.wireId, subject.metadata, subject.filePath, subject.fileType,
+        scan.sizeBytes, scan.isComplete, timeout, m_settings.wantsSha256};
+}
+
+RemoteScans::Arrival RemoteScans::take(ScanVerdict verdict)
+{
+    Lock lock(m_mutex);
+    const auto owed = m_owed.find(verdict.id);
+    if (owed == m_owed.end())
+        return Arrival::Breach;
+    const quint64 id = owed->second;
+    m_owed.erase(owed);
+    const auto at = m_scans.find(id);
+    if (at == m_scans.end())
+        return Arrival::Late;
+    Scan scan = takeOut(at);
+    m_unacknowledged.emplace(id, verdict.id);
+    if (int(m_unacknowledged.size()) > Limits::maxUnacknowledgedVerdicts)
+        m_unacknowledged.erase(m_unacknowledged.begin());
+    lock.unlock();
+
+    const qint64 judged = verdict.result.coverage().bytesTotal;
+    if (verdict.result.verdict() == Verdict::Clean
+        && (!scan.isToldComplete || judged != scan.toldBytes)) {
+        verdict.result = ScanResult::notScanned(Reason::EngineError,
+            QStringLiteral("The sentinel found %1 bytes clean, of a content that has %2%3.")
+                .arg(judged)
+                .arg(scan.toldBytes)
+                .arg(scan.isToldComplete ? QString() : QStringLiteral(" and grows")));
+    }
+    answer(std::move(scan), std::move(verdict.result));
+    return Arrival::Answer;
+}
+
+Deadline RemoteScans::expire(Clock::time_point now)
+{
+    std::vector<Scan> overdue;
+    Lock lock(m_mutex);
+    Deadline earliest = noDeadline;
+    for (auto at = m_scans.begin(); at != m_scans.end();) {
+        const auto scan = at++;
+        const Deadline due = dueTime(scan->second);
+        if (due > now) {
+            earliest = std::min(earliest, due);
+            continue;
+        }
+        if (scan->second.wireId != 0)
+            m_notes.emplace_back(ScanCancel{scan->second.wireId, Reason::TimedOut});
+        overdue.push_back(takeOut(scan));
+    }
+    m_earliest = earliest;
+    lock.unlock();
+    for (Scan &scan : overdue)
+        answer(std::move(scan), ScanResult::notScanned(Reason::TimedOut));
+    return earliest;
+}
+
+void RemoteScans::connected()
+{
+    const Lock lock(m_mutex);
+    m_isConnected = true;
+    m_lastWireId = 0;
+    for (auto &[id, scan] : m_scans)
+        list(id, scan); // the oldest first
+}
+
+void RemoteScans::disconnected(const QString &why)
+{
+    std::vector<Scan> told;
+    Lock lock(m_mutex);
+    m_isConnected = false;
+    m_owed.clear();
+    m_unacknowledged.clear();
+    m_notes.clear();
+    m_listed.clear();
+    for (auto at = m_scans.begin(); at != m_scans.end();) {
+        const auto scan = at++;
+        scan->second.isListed = false;
+        if (scan->second.wireId != 0)
+            told.push_back(takeOut(scan));
+    }
+    lock.unlock();
+    answerAll(std::move(told), why);
+}
+
+void RemoteScans::admit()
+{
+    const Lock lock(m_mutex);
+    m_isAdmitting = true;
+}
+
+void RemoteScans::turnAway(const QString &why)
+{
+    std::vector<Scan> waiting;
+    Lock lock(m_mutex);
+    m_isAdmitting = false;
+    while (!m_scans.empty())
+        waiting.push_back(takeOut(m_scans.begin()));
+    lock.unlock();
+    answerAll(std::move(waiting), why);
+}
+
+int RemoteScans::owedVerdicts() const
+{
+    const Lock lock(m_mutex);
+    return int(m_owed.size());
+}
+
+RemoteScans::Scan RemoteScans::takeOut(Scans::iterator at)
+{
+    Scan scan = std::move(at->second);
+    m_scans.erase(at);
+    return scan;
+}
+
+void RemoteScans::setDeadline(Scan &scan, Deadline deadline)
+{
+    scan.deadline = deadline;
+    m_earliest = std::min(m_earliest, dueTime(scan));
+}
+
+//! When we answer: the sentinel, once it knows of the scan, may be a little late.
+Deadline RemoteScans::dueTime(const Scan &scan) const
+{
+    if (scan.deadline == noDeadline || scan.wireId == 0)
+        return scan.deadline;
+    return scan.deadline + m_settings.patience.answerGrace;
+}
+
+void RemoteScans::list(quint64 id, Scan &scan)
+{
+    if (m_isConnected && !std::exchange(scan.isListed, true))
+        m_listed.push_back(id);
+}
+
+//! Unlocks, if there is somebody to be told.
+void RemoteScans::ring(Lock &lock)
+{
+    if (!m_bell || std::exchange(m_isRung, true))
+        return;
+    const auto bell = m_bell;
+    lock.unlock();
+    (*bell)();
+}
+
+void RemoteScans::answer(Scan scan, ScanResult result)
+{
+    // Before the answer: whoever is told may look at the memory, and may keep the request.
+    const std::shared_ptr<ScanRequest> request = std::move(scan.request);
+    scan = {};
+    request->letGo();
+    const auto count = [this, &request](const ScanResult &given) {
+        m_telemetry.countAnswer(given,
+            std::chrono::duration_cast<std::chrono::microseconds>(
+                Clock::now() - request->createdAt()));
+    };
+    try {
+        request->answer(std::move(result), count);
+    } catch (const std::exception &e) {
+        qCCritical(logScan) << "the answer to scan" << request->id() << "threw:" << e.what();
+    } catch (...) {
+        qCCritical(logScan) << "the answer to scan" << request->id() << "threw";
+    }
+}
+
+void RemoteScans::answerAll(std::vector<Scan> scans, const QString &why)
+{
+    for (Scan &scan : scans)
+        answer(std::move(scan), ScanResult::notScanned(Reason::ScannerUnavailable, why));
+}
+
+} // namespace Sentinel
