@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+//
+// What it costs to have downloads scanned by a sentinel instead of in this process.
+#include "benchmarks/Support.h"
+
+#include <thread>
+
+using namespace Sentinel;
+using namespace Sentinel::Bench;
+
+namespace {
+
+constexpr int smallScans = 1000;
+
+std::unique_ptr<SecurityTap> makeSpawnedTap()
+{
+    TapSettings settings;
+    settings.isolation = Isolation::Spawned;
+    settings.sentinel.program = QStringLiteral(SENTINEL_BINARY);
+    settings.rulePaths = QStringList{rulesPath()};
+    settings.rules.badFiles = BadRuleFiles::Skip;
+    auto tap = SecurityTap::create(std::move(settings));
+    if (!tap)
+        qFatal("no tap");
+    runUntil([&] { return (*tap)->rules().rules > 0; });
+    return std::move(*tap);
+}
+
+//! From the call to the callback.
+double scanUs(SecurityTap &tap, const QByteArray &bytes)
+{
+    std::optional<Verdict> verdict;
+    const auto start = Clock::now();
+    tap.asyncInspectDownload(DownloadMetadata{}, bytes, &tap,
+        [&verdict](const Outcome &outcome) { verdict = outcome.result.verdict(); });
+    runUntil([&verdict] { return verdict.has_value(); });
+    if (verdict != Verdict::Clean)
+        qFatal("not clean");
+    return Microseconds(Clock::now() - start).count();
+}
+
+void smallScanBySentinel(benchmark::State &state)
+{
+    const auto here = makeTap();
+    const auto there = makeSpawnedTap();
+    std::vector<double> hereUs;
+    std::vector<double> thereUs;
+    quint32 seed = 1;
+    for (auto _ : state) {
+        for (int round = 0; round < smallScans; ++round) {
+            const QByteArray bytes = noise(10'000, ++seed); // none that is known
+            hereUs.push_back(scanUs(*here, bytes));
+            thereUs.push_back(scanUs(*there, bytes));
+        }
+    }
+    state.counters["here_p50_us"] = percentile(hereUs, 0.5);
+    state.counters["there_p50_us"] = percentile(thereUs, 0.5);
+    state.counters["more_p50_us"] = percentile(thereUs, 0.5) - percentile(hereUs, 0.5);
+    state.counters["there_p99_us"] = percentile(thereUs, 0.99);
+}
+
+//! \p tap sees 100 MB arrive a little slower than they are scanned. From the last byte, in ms.
+double lastByteMs(SecurityTap &tap, const QByteArray &bytes, std::chrono::milliseconds pieceTime)
+{
+    constexpr qsizetype piece = Limits::mib;
+    Download download;
+    download.metadata.sizeBytes = bytes.size();
+    const std::unique_ptr<Inspection> inspection(tap.inspect(download));
+    for (qsizetype at = 0; at < bytes.size(); at += piece) {
+        inspection->write(QByteArrayView(bytes).sliced(at, std::min(piece, bytes.size() - at)));
+        std::this_thread::sleep_for(pieceTime);
+    }
+    const auto start = Clock::now();
+    inspection->finish();
+    runUntil([&] { return inspection->outcome().has_value(); });
+    if (inspection->outcome()->result.verdict() != Verdict::Clean)
+        qFatal("not clean: %s", qPrintable(describe(inspection->outcome()->result)));
+    return Microseconds(Clock::now() - start).count() / 1000;
+}
+
+void lastByteToVerdictBySentinel(benchmark::State &state)
+{
+    const auto tap = makeSpawnedTap();
+    std::vector<double> whole;
+    std::vector<double> streamed;
+    quint32 seed = 1;
+    for (auto _ : state) {
+        for (int round = 0; round < 5; ++round) {
+            whole.push_back(scanUs(*tap, noise(100'000'000, ++seed)) / 1000);
+            const std::chrono::milliseconds pace(1 + int(1.5 * whole.back() / 95));
+            streamed.push_back(lastByteMs(*tap, noise(100'000'000, ++seed), pace));
+        }
+    }
+    state.counters["whole_ms"] = percentile(whole, 0.5);
+    state.counters["last_byte_ms"] = percentile(streamed, 0.5);
+    state.counters["ratio_percent"] = 100 * percentile(streamed, 0.5) / percentile(whole, 0.5);
+}
+
+} // namespace
+
+BENCHMARK(smallScanBySentinel)->Iterations(1)->Unit(benchmark::kMillisecond);
+BENCHMARK(lastByteToVerdictBySentinel)->Iterations(1)->Unit(benchmark::kMillisecond);
