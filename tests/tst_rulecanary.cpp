@@ -86,6 +86,7 @@ private Q_SLOTS:
     void slowRule_amongManyFiles_isFoundInTime_data();
     void slowRule_amongManyFiles_isFoundInTime();
     void slowRule_thatNeedsItsDirectory_isOfTheWholeSet();
+    void slowRule_besideOneThatNeedsItsDirectory_isFound();
     void parent_ofOtherRules_noFileIsAccused();
     void parent_dead_isAnError();
     void parent_thatDiesMeanwhile_endsTheProof();
@@ -358,6 +359,17 @@ void TestRuleCanary::slowRule_thatNeedsItsDirectory_isOfTheWholeSet()
     QVERIFY2(
         proof.error().front().message.contains(u"no single file"_s), qPrintable(firstError(proof)));
     QVERIFY(proof.error().front().message.contains(u"letter a"_s));
+}
+
+void TestRuleCanary::slowRule_besideOneThatNeedsItsDirectory_isFound()
+{
+    write(u"parts/good.inc"_s, goodRule(1));
+    write(u"a/slow.yar"_s, slowRule);
+    write(u"b/needs.yar"_s, "include \"../parts/good.inc\""); // in the same half
+    write(u"z.yar"_s, goodRule(2));
+    const Proof proof = prove();
+    QVERIFY(!proof);
+    QCOMPARE(proof.error().front().file, u"a/slow.yar"_s);
 }
 
 // The files have changed since; what they are now is no reason to blame them.
