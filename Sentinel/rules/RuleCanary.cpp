@@ -14,6 +14,7 @@
 #include <condition_variable>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <thread>
 
@@ -33,6 +34,7 @@ public:
 
     //! A verdict about \p bytes. The error, for people: there is none, and why.
     std::expected<ScanResult, QString> scan(const QByteArray &bytes);
+    bool isTimeUp() const;
 
 private:
     std::expected<WorkerAnswer, QString> askUntilDone(const Spool &spool);
@@ -41,7 +43,7 @@ private:
     const std::unique_ptr<ScanWorker> m_worker;
     const std::chrono::microseconds m_time;
     const Deadline m_deadline = Clock::now() + m_time;
-    std::mutex m_mutex;
+    mutable std::mutex m_mutex;
     std::condition_variable m_ended;
     bool m_isEnded = false;
     bool m_isTimeUp = false;
@@ -61,6 +63,12 @@ TimedWorker::~TimedWorker()
     }
     m_ended.notify_one();
     m_watch.join();
+}
+
+bool TimedWorker::isTimeUp() const
+{
+    const std::lock_guard lock(m_mutex);
+    return m_isTimeUp;
 }
 
 void TimedWorker::keepTime()
@@ -93,13 +101,13 @@ std::expected<ScanResult, QString> TimedWorker::scan(const QByteArray &bytes)
     if (!spool || !(*spool)->append({bytes.constData(), size_t(bytes.size())}) || !(*spool)->seal())
         return std::unexpected(QStringLiteral("there is no memory for it"));
     const auto answer = askUntilDone(**spool);
-    if (!answer) {
-        const std::lock_guard lock(m_mutex);
-        return std::unexpected(m_isTimeUp
-                ? QStringLiteral("it takes more than %1 ms")
-                      .arg(std::chrono::duration_cast<std::chrono::milliseconds>(m_time).count())
-                : answer.error());
+    if (!answer && isTimeUp()) {
+        return std::unexpected(
+            QStringLiteral("%1 ms are not enough for all that new rules are tried on")
+                .arg(std::chrono::duration_cast<std::chrono::milliseconds>(m_time).count()));
     }
+    if (!answer)
+        return std::unexpected(answer.error());
     if (answer->result->verdict() == Verdict::NotScanned) {
         return std::unexpected(
             QStringLiteral("it has no result: %1 (%2)")
@@ -253,41 +261,77 @@ std::vector<RuleProblem> FalseAlarms::problems(const QStringList &paths) const
     return problems;
 }
 
+//! What a worker made of all contents.
+struct Trial {
+    FalseAlarms falseAlarms;
+    bool findsEicar = false;
+};
+
+//! Why it did not come to an end.
+struct TrialFault {
+    QString why;
+    std::optional<CanaryContent> content; // none: it did not begin
+    bool isTimeUp = false;
+};
+
+std::expected<Trial, TrialFault> tryAll(TimedWorker &worker)
+{
+    Trial trial;
+    CanaryContent slowest;
+    Clock::duration longest{-1};
+    for (const CanaryContent &content : harmlessContents()) {
+        const Deadline begin = Clock::now();
+        const auto result = worker.scan(content.bytes);
+        if (Clock::now() - begin > longest) {
+            longest = Clock::now() - begin;
+            slowest = content;
+        }
+        if (!result && worker.isTimeUp()) // where the time went is not always where it ran out
+            return std::unexpected(TrialFault{result.error(), slowest, true});
+        if (!result)
+            return std::unexpected(TrialFault{result.error(), content, false});
+        trial.falseAlarms.add(content.name, *result);
+    }
+    const CanaryContent eicar = eicarContent();
+    const auto result = worker.scan(eicar.bytes);
+    if (!result)
+        return std::unexpected(TrialFault{result.error(), eicar, worker.isTimeUp()});
+    trial.findsEicar = result->isThreat();
+    return trial;
+}
+
+std::expected<Trial, TrialFault> tryAll(WorkerParent &parent)
+{
+    auto worker = parent.makeWorker();
+    if (!worker)
+        return std::unexpected(TrialFault{worker.error(), {}, false});
+    TimedWorker timed(std::move(*worker),
+        Limits::canaryTime + parent.rules().rules.rules * Limits::canaryTimePerRule);
+    return tryAll(timed);
+}
+
 } // namespace
 
 std::expected<ProvenRules, std::vector<RuleProblem>> proveRules(WorkerParent &parent,
     const QByteArray &program, const WorkerRules &rules, Level ifEicarIsMissed)
 {
-    auto made = parent.makeWorker();
-    if (!made)
-        return std::unexpected(std::vector<RuleProblem>{{Level::Error, {}, 0, made.error()}});
-    TimedWorker worker(std::move(*made),
-        Limits::canaryTime + parent.rules().rules.rules * Limits::canaryTimePerRule);
-    const auto cannotScan = [&](const CanaryContent &content, const QString &why) {
+    auto trial = tryAll(parent);
+    if (!trial && trial.error().isTimeUp) // once more: the machine may have stood still
+        trial = tryAll(parent);
+    if (!trial) {
+        const auto &[why, content, isTimeUp] = trial.error();
         return std::unexpected(
-            std::vector<RuleProblem>{CulpritSearch(program, rules, content).run(why)});
-    };
-
-    FalseAlarms falseAlarms;
-    for (const CanaryContent &content : harmlessContents()) {
-        const auto result = worker.scan(content.bytes);
-        if (!result)
-            return cannotScan(content, result.error());
-        falseAlarms.add(content.name, *result);
+            std::vector<RuleProblem>{content ? CulpritSearch(program, rules, *content).run(why)
+                                             : RuleProblem{Level::Error, {}, 0, why}});
     }
-    const CanaryContent eicar = eicarContent();
-    const auto result = worker.scan(eicar.bytes);
-    if (!result)
-        return cannotScan(eicar, result.error());
-
-    std::vector<RuleProblem> problems = falseAlarms.problems(rules.paths);
-    if (!result->isThreat()) {
+    std::vector<RuleProblem> problems = trial->falseAlarms.problems(rules.paths);
+    if (!trial->findsEicar) {
         problems.push_back(
-            {ifEicarIsMissed, {}, 0, QStringLiteral("no rule finds %1").arg(eicar.name)});
+            {ifEicarIsMissed, {}, 0, QStringLiteral("no rule finds %1").arg(eicarContent().name)});
     }
     if (std::ranges::find(problems, Level::Error, &RuleProblem::level) != problems.end())
         return std::unexpected(std::move(problems));
-    return ProvenRules{result->isThreat(), std::move(problems)};
+    return ProvenRules{trial->findsEicar, std::move(problems)};
 }
 
 } // namespace Sentinel
