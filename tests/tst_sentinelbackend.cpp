@@ -978,12 +978,11 @@ void SentinelBackendTest::stop_whileManyAsk_eachIsAnsweredOnce()
 {
     m_sentinel->script = FakeSentinel::scan;
     open();
-    std::atomic<bool> goesOn = true;
     std::atomic<int> taken = 0;
-    std::vector<std::thread> askers;
+    std::vector<std::jthread> askers;
     for (int i = 0; i < 3; ++i) {
-        askers.emplace_back([&, i] {
-            while (goesOn) {
+        askers.emplace_back([&, i](const std::stop_token &end) {
+            while (!end.stop_requested()) {
                 const quint64 id = submit(subjectOf(QByteArray(i == 0 ? 100'000 : 10, 'x')));
                 taken += id != 0;
                 if (i == 1)
@@ -997,9 +996,7 @@ void SentinelBackendTest::stop_whileManyAsk_eachIsAnsweredOnce()
     m_backend->start();
     AWAIT_EQUAL(times(ScannerState::Open), 2);
     m_backend->stop();
-    goesOn = false;
-    for (std::thread &asker : askers)
-        asker.join();
+    askers.clear();
     QCOMPARE(m_answers->count(), int(taken));
     QVERIFY(m_answers->isEachOne());
 }

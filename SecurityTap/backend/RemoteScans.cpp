@@ -37,7 +37,6 @@ std::expected<RemoteScans::Lack, Reason> RemoteScans::add(std::shared_ptr<ScanRe
     scan.isComplete = extent.isComplete;
     if (!scan.file && !scan.isComplete)
         scan.stage = Stage::Growing;
-    const Lack lack = needFile(scan);
 
     const quint64 id = scan.request->id();
     const Deadline deadline = extent.isComplete ? scan.request->createdAt()
@@ -51,21 +50,30 @@ std::expected<RemoteScans::Lack, Reason> RemoteScans::add(std::shared_ptr<ScanRe
     Scan &added = m_scans.emplace(id, std::move(scan)).first->second;
     m_peakRequests = std::max(m_peakRequests, int(m_scans.size()));
     setDeadline(added, deadline);
-    list(id, added);
+    const Lack lack = note(id, added);
     ring(lock);
     return lack;
 }
 
-//! A complete content that is in no file, and is too large to be copied in passing.
-RemoteScans::Lack RemoteScans::needFile(Scan &scan)
+//! True of a content that is in no file and too large to be copied in passing, or not here yet.
+bool RemoteScans::lacksFile(const Scan &scan)
 {
-    if (scan.stage == Stage::Growing || scan.file)
-        return Lack::Nothing;
-    if (scan.content
-        && (scan.content->file() >= 0 || scan.sizeBytes <= Limits::maxPassingCopyBytes))
-        return Lack::Nothing;
-    scan.stage = Stage::Loading;
-    return Lack::File;
+    if (scan.file || !scan.isComplete)
+        return false;
+    return !scan.content
+        || (scan.content->file() < 0 && scan.sizeBytes > Limits::maxPassingCopyBytes);
+}
+
+//! What is wanted of \p scan has changed.
+RemoteScans::Lack RemoteScans::note(quint64 id, Scan &scan)
+{
+    if (scan.stage != Stage::Loading && lacksFile(scan)) {
+        scan.stage = Stage::Loading;
+        m_lacking.push_back(id);
+        return Lack::File;
+    }
+    list(id, scan);
+    return Lack::Nothing;
 }
 
 void RemoteScans::grow(quint64 id, qint64 sizeBytes)
@@ -89,19 +97,16 @@ RemoteScans::Lack RemoteScans::complete(
     if (at == m_scans.end())
         return Lack::Nothing;
     Scan &scan = at->second;
-    Lack lack = Lack::Nothing;
     if (!scan.isComplete) {
         scan.isComplete = true;
         scan.sizeBytes = sizeBytes;
-        if (scan.stage == Stage::Growing) {
+        if (scan.stage == Stage::Growing)
             scan.stage = Stage::Ready;
-            lack = needFile(scan);
-        }
     } else if (scan.stage != Stage::Loading) {
         return Lack::Nothing; // said before, and maybe told
     }
     setDeadline(scan, deadline);
-    list(id, scan);
+    const Lack lack = note(id, scan);
     ring(lock);
     return lack;
 }
@@ -145,13 +150,16 @@ TelemetrySnapshot RemoteScans::telemetry() const
     return snapshot;
 }
 
-std::optional<RemoteScans::Source> RemoteScans::sourceOf(quint64 id) const
+std::optional<RemoteScans::Source> RemoteScans::nextSource()
 {
     const Lock lock(m_mutex);
-    const auto at = m_scans.find(id);
-    if (at == m_scans.end() || at->second.stage != Stage::Loading)
-        return std::nullopt;
-    return Source{at->second.request, at->second.content};
+    while (!m_lacking.empty()) {
+        const auto at = m_scans.find(m_lacking.front());
+        m_lacking.pop_front();
+        if (at != m_scans.end())
+            return Source{at->second.request, at->second.content};
+    }
+    return std::nullopt;
 }
 
 void RemoteScans::provide(quint64 id, FileDescriptor file, qint64 sizeBytes)

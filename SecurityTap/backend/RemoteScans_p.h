@@ -53,12 +53,12 @@ public:
     void countRefusal(const ScanResult &result) { m_telemetry.countAnswer(result, {}); }
     TelemetrySnapshot telemetry() const;
 
-    // Who makes files: the request, while it still lacks its file.
+    // Who makes files: a request that lacks its file, if there is one.
     struct Source {
         std::shared_ptr<ScanRequest> request;
         std::shared_ptr<const Content> content; //!< or else the request's loader has it
     };
-    std::optional<Source> sourceOf(quint64 id) const;
+    std::optional<Source> nextSource();
     void provide(quint64 id, FileDescriptor file, qint64 sizeBytes);
     //! Answers the request, if it has no answer yet, and owes the sentinel nothing for it.
     void fail(quint64 id, ScanResult result);
@@ -109,7 +109,8 @@ private:
     using Lock = std::unique_lock<std::mutex>;
 
     Scan takeOut(Scans::iterator at);
-    Lack needFile(Scan &scan);
+    static bool lacksFile(const Scan &scan);
+    Lack note(quint64 id, Scan &scan);
     void setDeadline(Scan &scan, Deadline deadline);
     Deadline dueTime(const Scan &scan) const;
     void list(quint64 id, Scan &scan);
@@ -123,6 +124,7 @@ private:
 
     mutable std::mutex m_mutex; // of all below
     Scans m_scans; // by request, the oldest first
+    std::deque<quint64> m_lacking; // for nextSource(): may be gone by then
     std::deque<quint64> m_listed; // for next(): may have something to be told
     std::deque<Message> m_notes; // for next(): of requests that are not here any more
     std::unordered_map<quint64, quint64> m_owed; // wire id to request

@@ -1,65 +1,17 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/backend/SentinelBackend.h"
 
-#include "SecurityTap/Logging.h"
+#include "SecurityTap/backend/ContentLoaders_p.h"
 #include "SecurityTap/backend/RemoteScans_p.h"
 #include "SecurityTap/backend/SentinelLink_p.h"
-#include "SecurityTap/content/ContentFile.h"
 
 #include <QThread>
 
-#include <exception>
 #include <utility>
-#include <vector>
 
 namespace Sentinel {
 
 namespace {
-
-using Loaded = std::expected<std::shared_ptr<const Content>, ScanResult>;
-
-Loaded fetch(const RemoteScans::Source &source)
-{
-    if (source.content)
-        return source.content;
-    try {
-        return source.request->subject().loader();
-    } catch (const std::exception &e) {
-        return std::unexpected(
-            ScanResult::notScanned(Reason::Unreadable, QString::fromLocal8Bit(e.what())));
-    } catch (...) {
-        return std::unexpected(ScanResult::notScanned(Reason::Unreadable));
-    }
-}
-
-//! Makes a file of the content that the request \p id brings with it.
-void provideFile(RemoteScans &scans, quint64 id, qint64 maxScanBytes)
-{
-    const auto source = scans.sourceOf(id);
-    if (!source)
-        return; // nobody waits for it any more
-    const Loaded content = fetch(*source);
-    if (!content)
-        return scans.fail(id, content.error());
-    const qint64 size = (*content)->extent().sizeBytes;
-    if (size > maxScanBytes)
-        return scans.fail(id, ScanResult::notScanned(Reason::TooLarge));
-    auto file = contentFile(**content);
-    if (!file)
-        return scans.fail(id, ScanResult::notScanned(Reason::Unreadable, file.error()));
-    scans.provide(id, *std::move(file), size);
-}
-
-//! Keeps a pool with a loader that is stuck, for ever: to destroy it would be to wait for that.
-//! Kept reachable, so that a leak checker tells this from a mistake.
-void leaveBehind(std::unique_ptr<QThreadPool> loaders)
-{
-    qCCritical(logScan) << "a content that is being read does not come: its thread is left behind";
-    static std::mutex mutex;
-    static auto *const left = new std::vector<std::unique_ptr<QThreadPool>>;
-    const std::lock_guard lock(mutex);
-    left->push_back(std::move(loaders));
-}
 
 //! Tells what became of a reload: also if the link was gone before it could.
 class PendingReload {
@@ -140,8 +92,8 @@ void SentinelBackend::start()
 {
     if (m_thread)
         return;
-    auto loaders = std::make_unique<QThreadPool>();
-    loaders->setMaxThreadCount(m_settings.jobs.value_or(Limits::loaderThreads));
+    auto loaders = std::make_unique<ContentLoaders>(
+        m_scans, m_settings.maxScanBytes, m_settings.jobs.value_or(Limits::loaderThreads));
     {
         const std::lock_guard lock(m_mutex);
         m_loaders = std::move(loaders);
@@ -163,36 +115,30 @@ void SentinelBackend::stop()
     m_thread.reset();
     m_scans->turnAway(why); // the link may just have begun to connect again
     m_scans->disconnected(why);
-    std::unique_ptr<QThreadPool> loaders;
+    std::unique_ptr<ContentLoaders> loaders;
     {
         const std::lock_guard lock(m_mutex);
         loaders.swap(m_loaders);
     }
-    loaders->clear();
-    if (!loaders->waitForDone(int(std::chrono::milliseconds(Limits::stopPatience).count())))
-        leaveBehind(std::move(loaders));
+    ContentLoaders::end(std::move(loaders));
     m_mailbox.post([this, why] { Q_EMIT stateChanged(ScannerState::Stopped, why); });
 }
 
 std::optional<Reason> SentinelBackend::submit(std::shared_ptr<ScanRequest> request)
 {
-    const quint64 id = request->id();
     const auto lack = m_scans->add(std::move(request));
     if (!lack)
         return lack.error();
     if (*lack == RemoteScans::Lack::File)
-        load(id);
+        bringLoader();
     return std::nullopt;
 }
 
-void SentinelBackend::load(quint64 id)
+void SentinelBackend::bringLoader()
 {
     const std::lock_guard lock(m_mutex);
-    if (!m_loaders)
-        return; // stopped meanwhile, and the request answered
-    m_loaders->start([scans = m_scans, id, maxScanBytes = m_settings.maxScanBytes] {
-        provideFile(*scans, id, maxScanBytes);
-    });
+    if (m_loaders) // else stopped meanwhile, and the request answered
+        m_loaders->bringOne();
 }
 
 void SentinelBackend::growContent(quint64 id, qint64 sizeBytes)
@@ -204,7 +150,7 @@ void SentinelBackend::completeContent(
     quint64 id, qint64 sizeBytes, std::optional<std::chrono::milliseconds> timeout)
 {
     if (m_scans->complete(id, sizeBytes, timeout) == RemoteScans::Lack::File)
-        load(id);
+        bringLoader();
 }
 
 ScanResult SentinelBackend::cancel(quint64 id, ScanResult result)

@@ -10,7 +10,6 @@
 #include "ipc/Messages.h"
 
 #include <QObject>
-#include <QThreadPool>
 
 #include <functional>
 #include <memory>
@@ -19,6 +18,7 @@
 
 namespace Sentinel {
 
+class ContentLoaders;
 class RemoteScans;
 class SentinelLink;
 
@@ -79,7 +79,7 @@ private:
         SentinelLink *link; // for letters in that mailbox
     };
 
-    void load(quint64 id);
+    void bringLoader();
     void setRules(const RuleSetSummary &rules);
 
     const Isolation m_isolation;
@@ -88,7 +88,7 @@ private:
     const Mailbox m_mailbox;
     std::unique_ptr<LinkThread> m_thread; // between start() and stop()
     mutable std::mutex m_mutex; // of all below
-    std::unique_ptr<QThreadPool> m_loaders; // between start() and stop()
+    std::unique_ptr<ContentLoaders> m_loaders; // between start() and stop()
     std::optional<LinkAddress> m_link; // while the thread runs
     RuleSetSummary m_rules;
 };

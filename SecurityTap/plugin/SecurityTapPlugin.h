@@ -30,10 +30,10 @@ namespace Sentinel {
 //! | cache                | bool         | remember verdicts                                     |
 //! | cacheEntries         | 1..10000000  | the most verdicts remembered                          |
 //! | cacheTimeToLiveMs    | milliseconds | how long a verdict is remembered                      |
-//! | isolation            | text         | where scans run: "in-process", "spawned", "system",
-//! "auto" | | sentinelProgram      | text         | the program of a sentinel that is spawned | |
-//! sentinelSocket       | text         | where a sentinel listens that runs already            | |
-//! spoolDirectory       | text         | an existing directory, for downloads without their own |
+//! | isolation            | text         | "in-process", "spawned", "system" or "auto"           |
+//! | sentinelProgram      | text         | the program of a sentinel that is spawned             |
+//! | sentinelSocket       | text         | where a sentinel listens that runs already            |
+//! | spoolDirectory       | text         | an existing directory, for downloads without their own |
 //! | maxSpoolBytes        | bytes        | the largest download kept                             |
 //! | maxSpoolMemoryBytes  | bytes        | the most memory of all downloads together             |
 //!

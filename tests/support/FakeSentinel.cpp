@@ -80,6 +80,8 @@ void FakePeer::scanWhenComplete(const Message &message)
         id = end->id;
         size = end->sizeBytes;
     } else if (const auto *cancel = std::get_if<ScanCancel>(&message)) {
+        if (files.erase(cancel->id) == 0)
+            return; // has crossed its verdict
         send(ScanVerdict{cancel->id, ScanResult::notScanned(cancel->reason), {}});
         return;
     } else {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#include "SecurityTap/Logging.h"
+#include "SecurityTap/backend/ContentLoaders_p.h"
+#include "SecurityTap/content/ContentFile.h"
+
+#include <exception>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace Sentinel {
+
+namespace {
+
+using Loaded = std::expected<std::shared_ptr<const Content>, ScanResult>;
+
+Loaded fetch(const RemoteScans::Source &source)
+{
+    if (source.content)
+        return source.content;
+    try {
+        return source.request->subject().loader();
+    } catch (const std::exception &e) {
+        return std::unexpected(
+            ScanResult::notScanned(Reason::Unreadable, QString::fromLocal8Bit(e.what())));
+    } catch (...) {
+        return std::unexpected(ScanResult::notScanned(Reason::Unreadable));
+    }
+}
+
+//! Keeps threads of which one is stuck, for ever: to destroy them would be to wait for it. Kept
+//! reachable, so that a leak checker tells this from a mistake.
+void leaveBehind(std::unique_ptr<ContentLoaders> loaders)
+{
+    static std::mutex mutex;
+    static auto *const left = new std::vector<std::unique_ptr<ContentLoaders>>;
+    const std::lock_guard lock(mutex);
+    left->push_back(std::move(loaders));
+}
+
+} // namespace
+
+ContentLoaders::ContentLoaders(std::shared_ptr<RemoteScans> scans, qint64 maxScanBytes, int threads)
+    : m_scans(std::move(scans)), m_maxScanBytes(maxScanBytes)
+{
+    setAutoDelete(false);
+    m_threads.setMaxThreadCount(threads);
+}
+
+void ContentLoaders::end(std::unique_ptr<ContentLoaders> loaders)
+{
+    loaders->m_threads.clear();
+    const std::chrono::milliseconds patience = Limits::stopPatience;
+    if (loaders->m_threads.waitForDone(int(patience.count())))
+        return;
+    qCCritical(logScan) << "a content that is being read does not come: its thread is left behind";
+    leaveBehind(std::move(loaders));
+}
+
+void ContentLoaders::run()
+{
+    const auto source = m_scans->nextSource();
+    if (!source)
+        return; // nobody waits for it any more
+    const quint64 id = source->request->id();
+    const Loaded content = fetch(*source);
+    if (!content)
+        return m_scans->fail(id, content.error());
+    const qint64 size = (*content)->extent().sizeBytes;
+    if (size > m_maxScanBytes)
+        return m_scans->fail(id, ScanResult::notScanned(Reason::TooLarge));
+    auto file = contentFile(**content);
+    if (!file)
+        return m_scans->fail(id, ScanResult::notScanned(Reason::Unreadable, file.error()));
+    m_scans->provide(id, *std::move(file), size);
+}
+
+} // namespace Sentinel
