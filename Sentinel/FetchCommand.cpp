@@ -3,6 +3,7 @@
 
 #include "SecurityTap/content/FileName.h"
 #include "SecurityTap/plugin/SecurityTapPlugin.h"
+#include "Sentinel/BackendStart.h"
 #include "Sentinel/CommandLine.h"
 #include "Sentinel/Fetch.h"
 #include "Sentinel/PathText.h"
@@ -20,8 +21,9 @@ namespace Sentinel {
 namespace {
 
 constexpr std::array fetchOptions{
-    OptionSpec{"rules", 0, "PATH", true,
-        "a rule file, or a directory of *.yar and *.yara files\n(default: the rules shipped)"},
+    rulesOption,
+    isolationOption,
+    socketOption,
     OptionSpec{"json", 0, nullptr, false, "the outcome as one JSON object"},
     OptionSpec{"fail-closed", 0, nullptr, false, "do not release what could not be scanned"},
     OptionSpec{"force", 0, nullptr, false, "replace a file of that name"},
@@ -97,7 +99,22 @@ int fetch(const QUrl &url, FetchTarget target, TapSettings settings, bool asJson
             output.message(QStringLiteral("The result could not be written."));
         QCoreApplication::exit(isWritten || report.code != exitGood ? report.code : exitTrouble);
     });
-    QTimer::singleShot(0, &fetch, [&fetch, &url] { fetch.start(url); });
+    const auto begin = [&fetch, &url] { fetch.start(url); };
+    if (plugin.tap()->settings().isolation == Isolation::InProcess) {
+        QTimer::singleShot(0, &fetch, begin);
+        return QCoreApplication::exec();
+    }
+    // Nothing is fetched before it is known that somebody can look at it.
+    QObject::connect(plugin.tap(), &SecurityTap::scannerChanged, &fetch,
+        [&](ScannerState state, const QString &text) {
+            if (state == ScannerState::Connecting)
+                return;
+            plugin.tap()->disconnect(&fetch);
+            if (state == ScannerState::Open)
+                return begin();
+            output.message(printable(text));
+            QCoreApplication::exit(exitTrouble);
+        });
     return QCoreApplication::exec();
 }
 
@@ -126,8 +143,15 @@ int runFetch(const QByteArrayList &arguments)
             return exitTrouble;
         }
     }
+    const auto scanning = ScanArguments::of(*line);
+    if (!scanning) {
+        output.message(scanning.error());
+        return exitTrouble;
+    }
     TapSettings settings;
-    settings.rulePaths = line->paths("rules");
+    settings.isolation = scanning->isolation;
+    settings.sentinel = sentinelSettings(*scanning);
+    settings.rulePaths = scanning->rulePaths;
     if (line->has("fail-closed"))
         settings.policy = Policy::failClosed();
     return fetch(*url, *target, std::move(settings), line->has("json"), output);

@@ -6,7 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <vector>
+
 #include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +20,7 @@ namespace {
 
 //! read(2) moves at most 2 GiB less a page at once.
 constexpr qint64 maxReadBytes = Limits::gib;
+constexpr size_t copiedAtOnce = 256 * Limits::kib;
 
 QString systemError()
 {
@@ -39,6 +44,33 @@ qint64 fill(const FileDescriptor &file, uchar *buffer, qint64 capacity)
     while (size < capacity) {
         const size_t wanted = size_t(std::min(capacity - size, maxReadBytes));
         const ssize_t count = ::read(file.get(), buffer + size, wanted);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return -1;
+        if (count == 0)
+            break;
+        size += count;
+    }
+    return size;
+}
+
+//! Copies \p file to its end or until \p most bytes are there; -1 and errno on an error.
+qint64 moveBytes(const FileDescriptor &file, const FileDescriptor &target, qint64 most)
+{
+    std::vector<uchar> piece; // of files that the kernel cannot copy by itself
+    qint64 size = 0;
+    while (size < most) {
+        const size_t wanted = size_t(std::min(most - size, maxReadBytes));
+        ssize_t count = piece.empty() ? ::sendfile(target.get(), file.get(), nullptr, wanted) : -1;
+        if (count < 0 && piece.empty() && (errno == EINVAL || errno == ENOSYS))
+            piece.resize(copiedAtOnce);
+        if (!piece.empty()) {
+            const size_t part = std::min(wanted, piece.size());
+            count = ::read(file.get(), piece.data(), part);
+            if (count > 0 && ::write(target.get(), piece.data(), size_t(count)) != count)
+                return -1;
+        }
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
@@ -88,6 +120,29 @@ std::expected<std::shared_ptr<const Content>, ScanResult> readFile(
     if (size > maxBytes)
         return std::unexpected(tooLarge());
     auto content = std::make_shared<Content>(bytes, owner);
+    content->grow(size);
+    content->complete();
+    return content;
+}
+
+std::expected<std::shared_ptr<const Content>, ScanResult> copyFile(
+    const FileDescriptor &file, qint64 maxBytes)
+{
+    struct stat status { };
+    if (::fstat(file.get(), &status) != 0)
+        return std::unexpected(unreadable(systemError()));
+    if (status.st_size > maxBytes)
+        return std::unexpected(tooLarge());
+    FileDescriptor copy(::memfd_create("scan", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    const qint64 size = copy.isValid() ? moveBytes(file, copy, maxBytes + 1) : -1;
+    if (size < 0)
+        return std::unexpected(unreadable(systemError()));
+    if (size > maxBytes)
+        return std::unexpected(tooLarge());
+    constexpr int forGood = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+    if (::fcntl(copy.get(), F_ADD_SEALS, forGood) != 0)
+        return std::unexpected(unreadable(systemError()));
+    auto content = std::make_shared<Content>(std::move(copy));
     content->grow(size);
     content->complete();
     return content;

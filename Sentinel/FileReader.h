@@ -41,4 +41,9 @@ std::expected<FileDescriptor, QString> openForScan(const FilePlace &place);
 std::expected<std::shared_ptr<const Content>, ScanResult> readFile(
     const FileDescriptor &file, qint64 maxBytes, const std::shared_ptr<ReadBuffers> &buffers);
 
+//! \brief As readFile(), into a file in memory that nobody can change any more, for a scanner in
+//! another process.
+std::expected<std::shared_ptr<const Content>, ScanResult> copyFile(
+    const FileDescriptor &file, qint64 maxBytes);
+
 } // namespace Sentinel

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/FileScanner.h"
 
-#include "SecurityTap/engine/YaraEngine.h"
-
 #include <QFile>
 
 #include <sys/resource.h>
@@ -20,32 +18,8 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds collectPatience{100};
-//! A scan is not to give way to another: with files, only the sum of them counts.
-constexpr std::chrono::hours wholeScan{24};
-constexpr milliseconds stopPatience{200};
-
-LocalBackend::Settings backendSettings(const FileScanner::Settings &settings)
-{
-    LocalBackend::Settings backend;
-    backend.queue.maxRequests = FileScanner::requestsPerJob * settings.jobs;
-    backend.queue.maxBytes = std::numeric_limits<qint64>::max();
-    backend.workers.minWorkers = settings.jobs;
-    backend.workers.maxWorkers = settings.jobs;
-    backend.workers.slice = wholeScan;
-    backend.workers.stopPatience = stopPatience;
-    backend.cache.enabled = false;
-    backend.maxScanBytes = settings.maxBytes;
-    backend.hashContent = settings.hashContent;
-    if (settings.timeout) {
-        backend.timeouts.least = *settings.timeout;
-        backend.timeouts.most = *settings.timeout;
-    } else if (settings.maxBytes > Limits::maxScanBytes) {
-        // As much time a byte as for what is usual.
-        backend.timeouts.most *= settings.maxBytes / Limits::maxScanBytes + 1;
-        backend.timeouts.largestBytes = settings.maxBytes;
-    }
-    return backend;
-}
+//! Times a file is tried again that nobody was there for, or had room for.
+constexpr int maxTries = 100;
 
 //! Each file on its way may hold its directory open: more than the usual 1024 descriptors with many
 //! jobs. Nothing here uses select(), for which that limit is kept low.
@@ -62,7 +36,10 @@ void raiseDescriptorLimit()
 
 //! One file on its way through the workers.
 struct FileScanner::Job {
-    FilePlace place;
+    explicit Job(FilePlace its) : place(std::move(its)) { }
+
+    const FilePlace place;
+    int tries = 0;
     quint64 request = 0;
     // Written by the worker, which may be stuck when somebody else answers.
     std::atomic<Clock::duration::rep> startedAt{0};
@@ -96,20 +73,18 @@ struct FileScanner::Sink {
 //! The way from a loader, which may be stuck for ever, to the backend, which may be gone by then.
 struct FileScanner::Line {
     std::mutex mutex;
-    LocalBackend *backend = nullptr;
+    ScanBackend *backend = nullptr;
 };
 
-FileScanner::FileScanner(std::shared_ptr<const RuleSet> ruleSet, const Settings &settings)
+FileScanner::FileScanner(std::unique_ptr<ScanBackend> backend, const Settings &settings)
     : m_settings(settings)
     , m_buffers(std::make_shared<ReadBuffers>(settings.maxBytes + 1))
     , m_sink(std::make_shared<Sink>())
-    , m_backend(std::make_unique<LocalBackend>(
-          std::make_shared<YaraEngine>(std::move(ruleSet)), backendSettings(settings)))
+    , m_backend(std::move(backend))
     , m_line(std::make_shared<Line>())
 {
     raiseDescriptorLimit();
     m_line->backend = m_backend.get();
-    m_backend->start();
 }
 
 FileScanner::~FileScanner()
@@ -121,14 +96,16 @@ FileScanner::~FileScanner()
 void FileScanner::submit(FilePlace place)
 {
     ++m_inFlight;
-    auto job = std::make_shared<Job>();
-    job->place = std::move(place);
+    submit(std::make_shared<Job>(std::move(place)));
+}
 
+void FileScanner::submit(std::shared_ptr<Job> job)
+{
     const QByteArray &path = job->place.path;
     ScanSubject subject;
     subject.filePath = QFile::decodeName(path);
     subject.metadata.filename = subject.filePath.sliced(subject.filePath.lastIndexOf(u'/') + 1);
-    subject.loader = loader(job, m_line, m_buffers, m_settings.maxBytes);
+    subject.loader = loader(job);
     auto request =
         std::make_shared<ScanRequest>(std::move(subject), [sink = m_sink, job](ScanResult result) {
             sink->add({job, std::move(result), Clock::now()});
@@ -138,11 +115,11 @@ void FileScanner::submit(FilePlace place)
         m_sink->add({job, ScanResult::notScanned(*refusal), Clock::now()});
 }
 
-ScanSubject::Loader FileScanner::loader(const std::shared_ptr<Job> &job,
-    const std::shared_ptr<Line> &line, const std::shared_ptr<ReadBuffers> &buffers, qint64 maxBytes)
+ScanSubject::Loader FileScanner::loader(const std::shared_ptr<Job> &job) const
 {
-    return [job, line, buffers,
-               maxBytes]() -> std::expected<std::shared_ptr<const Content>, ScanResult> {
+    const bool asFile = m_backend->contentForm() == ScanBackend::ContentForm::File;
+    return [job, line = m_line, buffers = m_buffers, maxBytes = m_settings.maxBytes,
+               asFile]() -> std::expected<std::shared_ptr<const Content>, ScanResult> {
         const auto beginTime = [&](qint64 sizeBytes) {
             const std::lock_guard lock(line->mutex);
             if (line->backend) // the wait was not the file's fault: its time begins here
@@ -157,15 +134,37 @@ ScanSubject::Loader FileScanner::loader(const std::shared_ptr<Job> &job,
         if (::fstat(file->get(), &status) == 0)
             job->sizeBytes = status.st_size;
         beginTime(status.st_size);
-        auto content = readFile(*file, maxBytes, buffers);
+        auto content = asFile ? copyFile(*file, maxBytes) : readFile(*file, maxBytes, buffers);
         if (content)
             job->sizeBytes = (*content)->extent().sizeBytes;
         return content;
     };
 }
 
+//! True if \p one has its result for a reason that is not the file's.
+bool FileScanner::isWorthAnotherTry(const Finished &one) const
+{
+    const bool isElsewhere = m_backend->contentForm() == ScanBackend::ContentForm::File;
+    switch (one.result.reason()) {
+    case Reason::TimedOut: {
+        // Without its time on a worker, it waited for workers that are busy, or stuck and going to
+        // be replaced.
+        const Clock::time_point startedAt{Clock::duration(one.job->startedAt.load())};
+        const bool hadItsTime =
+            startedAt != Clock::time_point() && one.at - startedAt >= m_settings.timeouts.least;
+        return !hadItsTime && (isElsewhere || m_backend->telemetry().workers > 0);
+    }
+    case Reason::QueueFull: // others use the same sentinel
+    case Reason::ScannerUnavailable: // it may be there again at once
+        return isElsewhere && one.job->tries < maxTries;
+    default:
+        return false;
+    }
+}
+
 std::vector<FileVerdict> FileScanner::collect()
 {
+    const auto again = std::exchange(m_again, {}); // after what comes now, or a while
     std::vector<Finished> finished;
     {
         std::unique_lock lock(m_sink->mutex);
@@ -178,22 +177,21 @@ std::vector<FileVerdict> FileScanner::collect()
         m_sink->wanted = std::numeric_limits<size_t>::max();
         m_sink->isUrgent = false;
     }
+    for (const std::shared_ptr<Job> &job : again)
+        submit(job);
     std::vector<FileVerdict> verdicts;
     verdicts.reserve(finished.size());
     for (Finished &one : finished) {
-        Job &job = *one.job;
-        const Clock::time_point startedAt{Clock::duration(job.startedAt.load())};
-        const bool hasStarted = startedAt != Clock::time_point();
-        --m_inFlight;
-        // Without its time on a worker, it waited for workers that are busy, or stuck and going to
-        // be replaced.
-        const bool hadItsTime =
-            hasStarted && one.at - startedAt >= m_backend->settings().timeouts.least;
-        if (one.result.reason() == Reason::TimedOut && !hadItsTime
-            && m_backend->telemetry().workers > 0) {
-            submit(job.place); // a copy: a worker may just be coming
+        if (isWorthAnotherTry(one)) {
+            // Another job: a worker may just be coming with this one.
+            m_again.push_back(std::make_shared<Job>(one.job->place));
+            m_again.back()->tries = one.job->tries + 1;
             continue;
         }
+        --m_inFlight;
+        const Job &job = *one.job;
+        const Clock::time_point startedAt{Clock::duration(job.startedAt.load())};
+        const bool hasStarted = startedAt != Clock::time_point();
         const qint64 size = job.sizeBytes;
         verdicts.push_back({job.place.path, size < 0 ? std::nullopt : std::optional(size),
             std::move(one.result),

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include "SecurityTap/backend/LocalBackend.h"
-#include "SecurityTap/engine/RuleSet.h"
+#include "SecurityTap/backend/ScanBackend.h"
 #include "Sentinel/FileReader.h"
 
 #include <chrono>
@@ -21,11 +20,12 @@ struct FileVerdict {
     std::chrono::microseconds duration{0}; //!< from opening the file to its result
 };
 
-//! \brief Scans files on the workers of a LocalBackend, a bounded number at a time.
+//! \brief Scans files by a backend, a bounded number at a time.
 //!
-//! Only files that a worker is busy with are in memory: each is opened and read by the worker that
-//! scans it. Its timeout begins then: a file that has waited for a whole timeout before waits on,
-//! as long as there is a worker that may come to it.
+//! Only files that somebody is busy with are in memory: each is opened and read when its turn
+//! comes. Its timeout begins then: a file that has waited for a whole timeout before waits on, as
+//! long as there is somebody who may come to it. One that the backend has no room for, or was lost
+//! with, is tried again.
 //!
 //! Owner:  its command.
 //! Thread: owner.
@@ -35,12 +35,12 @@ public:
     struct Settings {
         int jobs = 1;
         qint64 maxBytes = Limits::maxScanBytes;
-        std::optional<std::chrono::milliseconds> timeout; //!< none: by size
-        bool hashContent = false;
+        ScanTimeouts timeouts;
     };
     static constexpr int requestsPerJob = 4;
 
-    FileScanner(std::shared_ptr<const RuleSet> ruleSet, const Settings &settings);
+    //! \p backend has been started.
+    FileScanner(std::unique_ptr<ScanBackend> backend, const Settings &settings);
     //! Does not wait for a worker that is stuck, see hasStuckWorker().
     ~FileScanner();
     Q_DISABLE_COPY_MOVE(FileScanner)
@@ -66,15 +66,16 @@ private:
     struct Sink;
     struct Line;
 
-    static ScanSubject::Loader loader(const std::shared_ptr<Job> &job,
-        const std::shared_ptr<Line> &line, const std::shared_ptr<ReadBuffers> &buffers,
-        qint64 maxBytes);
+    void submit(std::shared_ptr<Job> job);
+    ScanSubject::Loader loader(const std::shared_ptr<Job> &job) const;
+    bool isWorthAnotherTry(const Finished &one) const;
 
     const Settings m_settings;
     const std::shared_ptr<ReadBuffers> m_buffers;
     const std::shared_ptr<Sink> m_sink;
-    std::unique_ptr<LocalBackend> m_backend;
+    std::unique_ptr<ScanBackend> m_backend;
     const std::shared_ptr<Line> m_line;
+    std::vector<std::shared_ptr<Job>> m_again; // to be tried at the next collect()
     int m_inFlight = 0; // submitted, not collected
 };
 

@@ -24,6 +24,16 @@ std::optional<Severity> severityOf(const QByteArray &name)
     return std::nullopt;
 }
 
+//! The first option that says something about rules.
+std::optional<const char *> optionOfRules(const CommandLine &line)
+{
+    for (const char *option : {"rules", "unrated", "skip-bad-rules"}) {
+        if (line.has(option))
+            return option;
+    }
+    return std::nullopt;
+}
+
 } // namespace
 
 QString socketPathOf(const CommandLine &line)
@@ -39,6 +49,23 @@ std::expected<ScanArguments, QString> ScanArguments::of(const CommandLine &line)
         arguments.rulePaths = QStringList{defaultRulesDirectory()};
     if (line.has("skip-bad-rules"))
         arguments.rules.badFiles = BadRuleFiles::Skip;
+    arguments.socketPath = socketPathOf(line);
+    if (const auto text = line.value("isolation")) {
+        const auto isolation = isolationFromName(QString::fromUtf8(*text));
+        if (!isolation || *isolation == Isolation::Auto)
+            return std::unexpected(
+                QStringLiteral("--isolation takes in-process, spawned or system"));
+        arguments.isolation = *isolation;
+    }
+    if (const auto foreign = optionOfRules(line);
+        foreign && arguments.isolation == Isolation::System) {
+        return std::unexpected(
+            QStringLiteral("--%1 does not go with --isolation system: the sentinel that runs has "
+                           "rules of its own")
+                .arg(QLatin1StringView(*foreign)));
+    }
+    if (line.has("socket") && line.has("isolation") && arguments.isolation != Isolation::System)
+        return std::unexpected(QStringLiteral("--socket goes with --isolation system"));
     arguments.jobs = std::clamp(QThread::idealThreadCount(), 1, maxJobs);
     if (const auto text = line.value("jobs")) {
         const auto jobs = numberOf(*text, 1, maxJobs);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "SecurityTap/Limits.h"
+#include "SecurityTap/backend/Isolation.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 #include "Sentinel/CommandLine.h"
 
@@ -17,6 +18,8 @@ struct ScanArguments {
     RuleOptions rules; //!< --unrated, --skip-bad-rules
     int jobs = 1; //!< --jobs
     qint64 maxBytes = Limits::maxScanBytes; //!< --max-size
+    Isolation isolation = Isolation::Spawned; //!< --isolation
+    QString socketPath; //!< --socket, or the default
 
     //! The error is one line for the user. Options that the command does not have keep their
     //! defaults.
@@ -35,6 +38,9 @@ inline constexpr OptionSpec maxSizeOption{
 inline constexpr OptionSpec unratedOption{"unrated", 0, "SEVERITY", false,
     "info, suspicious or malicious: what a rule that names\nno severity says (default: "
     "malicious)"};
+inline constexpr OptionSpec isolationOption{"isolation", 0, "WHERE", false,
+    "where it is scanned: in-process, spawned (a sentinel of its\nown, the default) or system (the "
+    "one that runs)"};
 inline constexpr OptionSpec socketOption{"socket", 0, "PATH", false,
     "where the sentinel listens (default: SENTINEL_SOCKET, else\nsentinel/socket in the runtime "
     "directory)"};

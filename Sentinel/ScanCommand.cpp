@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/ScanCommand.h"
 
+#include "Sentinel/BackendStart.h"
 #include "Sentinel/CommandLine.h"
 #include "Sentinel/FileScanner.h"
 #include "Sentinel/FileWalk.h"
 #include "Sentinel/Output.h"
-#include "Sentinel/RuleLoading.h"
 #include "Sentinel/ScanArguments.h"
 #include "Sentinel/ScanReport.h"
 
@@ -26,6 +26,8 @@ constexpr std::array scanOptions{
         "the longest scan of one file (default: 10 to 60, by size)"},
     maxSizeOption,
     unratedOption,
+    isolationOption,
+    socketOption,
 };
 
 constexpr CommandSpec scanSpec{
@@ -41,26 +43,23 @@ constexpr CommandSpec scanSpec{
     -1,
 };
 
-struct ScanOptions {
-    ScanArguments scanning;
-    std::optional<std::chrono::milliseconds> timeout;
-};
-
-std::expected<ScanOptions, QString> optionsOf(const CommandLine &line)
+//! How long one file may take.
+std::expected<ScanTimeouts, QString> timeoutsOf(const CommandLine &line, qint64 maxBytes)
 {
-    auto scanning = ScanArguments::of(line);
-    if (!scanning)
-        return std::unexpected(scanning.error());
-    ScanOptions options{std::move(*scanning), std::nullopt};
+    ScanTimeouts timeouts;
     if (const auto text = line.value("timeout")) {
         const auto seconds = numberOf(*text, 1, maxTimeoutSeconds);
         if (!seconds)
             return std::unexpected(
                 QStringLiteral("--timeout takes a number of seconds from 1 to %1")
                     .arg(maxTimeoutSeconds));
-        options.timeout = std::chrono::seconds(*seconds);
+        timeouts.least = timeouts.most = std::chrono::seconds(*seconds);
+    } else if (maxBytes > Limits::maxScanBytes) {
+        // As much time a byte as for what is usual.
+        timeouts.most *= maxBytes / Limits::maxScanBytes + 1;
+        timeouts.largestBytes = maxBytes;
     }
-    return options;
+    return timeouts;
 }
 
 void scanAll(FileWalk &walk, FileScanner &scanner, ScanReport &report, Output &output)
@@ -93,20 +92,21 @@ int runScan(const QByteArrayList &arguments)
     const auto line = parseOrExplain(scanSpec, arguments, output);
     if (!line)
         return line.error();
-    const auto options = optionsOf(*line);
-    if (!options) {
-        output.message(options.error());
+    const auto scanning = ScanArguments::of(*line);
+    const auto timeouts =
+        scanning ? timeoutsOf(*line, scanning->maxBytes) : std::unexpected(scanning.error());
+    if (!timeouts) {
+        output.message(timeouts.error());
         return exitTrouble;
     }
-    const ScanArguments &scanning = options->scanning;
-    auto ruleSet = loadRules(scanning.rulePaths, scanning.rules, output);
-    if (!ruleSet)
+    const bool asJson = line->has("json");
+    auto backend = startBackend(
+        *scanning, *timeouts, FileScanner::requestsPerJob * scanning->jobs, asJson, output);
+    if (!backend)
         return exitTrouble;
 
-    const bool asJson = line->has("json");
     FileWalk walk(line->arguments());
-    FileScanner scanner(
-        std::move(ruleSet), {scanning.jobs, scanning.maxBytes, options->timeout, asJson});
+    FileScanner scanner(std::move(backend), {scanning->jobs, scanning->maxBytes, *timeouts});
     ScanReport report(output, asJson ? ScanReport::Format::JsonLines : ScanReport::Format::Lines);
     scanAll(walk, scanner, report, output);
     report.summarise();
