@@ -146,14 +146,11 @@ bool FileScanner::isWorthAnotherTry(const Finished &one) const
 {
     const bool isElsewhere = m_backend->contentForm() == ScanBackend::ContentForm::File;
     switch (one.result.reason()) {
-    case Reason::TimedOut: {
-        // Without its time on a worker, it waited for workers that are busy, or stuck and going to
-        // be replaced.
-        const Clock::time_point startedAt{Clock::duration(one.job->startedAt.load())};
-        const bool hadItsTime =
-            startedAt != Clock::time_point() && one.at - startedAt >= m_settings.timeouts.least;
-        return !hadItsTime && (isElsewhere || m_backend->telemetry().workers > 0);
-    }
+    case Reason::TimedOut:
+        // Nobody has looked at it: it waited for workers that are busy, or stuck and going to be
+        // replaced.
+        return one.result.coverage().bytesTotal < 0
+            && (isElsewhere ? one.job->tries < maxTries : m_backend->telemetry().workers > 0);
     case Reason::QueueFull: // others use the same sentinel
     case Reason::ScannerUnavailable: // it may be there again at once
         return isElsewhere && one.job->tries < maxTries;

@@ -31,6 +31,7 @@ inline constexpr std::chrono::seconds maxHelloWait{10};
 
 inline constexpr std::chrono::seconds maxRuleCompilation{120}; //!< with the start of its process
 inline constexpr std::chrono::seconds maxWorkerStart{10};
+inline constexpr std::chrono::seconds maxWarmUp{10}; //!< two scans of a kilobyte
 
 // Proving new rules: what a healthy set needs 10 ms for, with 7,000 rules 20 ms
 inline constexpr std::chrono::seconds canaryTime{2}; //!< the machine may have other things to do

@@ -10,7 +10,7 @@ namespace Sentinel {
 
 //! \brief How far a scan looked. A Clean verdict is made from a complete Coverage and nothing else.
 struct Coverage {
-    qint64 bytesTotal = -1; //!< size of the content; -1 while it is not known
+    qint64 bytesTotal = -1; //!< size of the content; -1 while it is not known, or nobody has looked
     qint64 bytesScanned = 0; //!< bytes from the start that every engine has seen
     QStringList engines; //!< engines that ran to their end, e.g. "yara 4.2.3"
     QStringList limitsHit; //!< limits that left something unseen, named for people

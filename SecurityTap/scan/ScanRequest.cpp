@@ -62,6 +62,18 @@ ScanResult ScanRequest::orSuspicion(ScanResult result) const
     return m_suspicion.value_or(std::move(result));
 }
 
+ScanResult ScanRequest::timedOut() const
+{
+    if (!m_begun.load(std::memory_order_relaxed)) {
+        return ScanResult::notScanned(
+            Reason::TimedOut, QStringLiteral("The deadline passed before a worker was free."));
+    }
+    Coverage coverage;
+    coverage.bytesTotal = m_subject.sizeBytes;
+    return ScanResult::notScanned(Reason::TimedOut,
+        QStringLiteral("The deadline passed before the scan ended."), std::move(coverage));
+}
+
 void ScanRequest::letGo()
 {
     task.reset();

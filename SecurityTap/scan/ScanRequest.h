@@ -78,6 +78,10 @@ public:
     //! Drops the task and the content: from here on nobody reads it on behalf of this request.
     void letGo();
     bool isAnswered() const { return m_answered.load(std::memory_order_acquire); }
+    //! A worker has it for the first time.
+    void begin() { m_begun.store(true, std::memory_order_relaxed); }
+    //! That the deadline has passed: with the size of the content if a scan had begun.
+    ScanResult timedOut() const;
 
     //! The scan under way; null before its first slice. Handed from worker to worker by the queue.
     std::unique_ptr<ScanTask> task;
@@ -88,6 +92,7 @@ private:
     const Clock::time_point m_createdAt;
     Answer m_answer; // whoever sets m_answered owns it from then on
     std::atomic<bool> m_answered{false};
+    std::atomic<bool> m_begun{false};
     mutable std::mutex m_mutex; // of the two below
     std::optional<ScanResult> m_suspicion;
     std::function<void()> m_interrupt;

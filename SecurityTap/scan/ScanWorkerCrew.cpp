@@ -125,9 +125,7 @@ void ScanWorkerPool::Core::Crew::watchDeadlines()
         if (overdue.empty())
             return;
         for (const std::shared_ptr<ScanRequest> &request : overdue) {
-            core->answer(*request,
-                ScanResult::notScanned(Reason::TimedOut,
-                    QStringLiteral("The deadline passed before the scan ended.")));
+            core->answer(*request, request->timedOut());
             if (core->loseWorkerOf(request->id())) {
                 core->telemetry->countReplacedWorker();
                 qCWarning(logScan) << "scan" << request->id() << "runs past its deadline";

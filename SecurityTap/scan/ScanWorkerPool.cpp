@@ -48,6 +48,7 @@ ScanSlice ScanWorkerPool::Core::runSlice(ScanRequest &request) const
 {
     if (request.isAnswered())
         return {};
+    request.begin();
     const SliceBudget budget{Clock::now() + settings.slice,
         [&request] { return request.isAnswered(); },
         [&request](ScanResult result) { request.suspect(std::move(result)); },

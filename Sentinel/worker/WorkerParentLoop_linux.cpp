@@ -3,6 +3,7 @@
 
 #include "SecurityTap/content/Sha256.h"
 #include "SecurityTap/engine/YaraEngine.h"
+#include "Sentinel/Limits.h"
 #include "Sentinel/worker/Packet.h"
 #include "Sentinel/worker/WorkerLoop.h"
 #include "Sentinel/worker/WorkerRules.h"
@@ -120,7 +121,9 @@ int runWorkerParent(const QByteArrayList &arguments)
     result.problems = compiled ? compiled->problems : compiled.error();
     if (compiled) {
         result.rules = summaryOf(*compiled->ruleSet);
+        ::alarm(unsigned(Limits::maxWarmUp.count())); // some rules would never come to an end
         warmUp(compiled->ruleSet);
+        ::alarm(0);
     }
     if (!sendPacket(control.get(), encode(Message(result))) || !compiled)
         return 1;
