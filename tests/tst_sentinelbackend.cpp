@@ -126,6 +126,7 @@ private Q_SLOTS:
     void silence_whileIdle_isFine();
     void ping_isAnswered();
     void neverReads_isLost_allAreAnswered();
+    void cancelled_neverAnswered_isLost();
     void close_amongManyScans_eachIsAnsweredOnce();
     void reconnected_waitingScan_isAsked();
     void unreachable_longPause_answersAtOnce();
@@ -744,6 +745,29 @@ void SentinelBackendTest::neverReads_isLost_allAreAnswered()
     QVERIFY(m_answers->isEachOne());
 }
 
+void SentinelBackendTest::cancelled_neverAnswered_isLost()
+{
+    m_sentinel->script = [](FakePeer &forgetful, const Message &message) {
+        FakeSentinel::welcome(forgetful, message);
+        forgetful.files.clear();
+    };
+    open();
+    int begun = 0;
+    std::vector<quint64> ids;
+    while (begun < Limits::maxOwedVerdicts) {
+        while (int(ids.size()) < Limits::maxUnansweredRequests)
+            ids.push_back(submit(subjectOf("x")));
+        begun += int(ids.size());
+        AWAIT_EQUAL(peer().count<ScanBegin>(), begun);
+        for (const quint64 id : std::exchange(ids, {}))
+            m_backend->cancel(id, ScanResult::notScanned(Reason::Cancelled));
+    }
+    QCOMPARE(times(ScannerState::BackingOff), 0);
+    submit(subjectOf("one too many"));
+    AWAIT_EQUAL(times(ScannerState::BackingOff), 1);
+    AWAIT_EQUAL(times(ScannerState::Open), 2);
+}
+
 void SentinelBackendTest::close_amongManyScans_eachIsAnsweredOnce()
 {
     open();
@@ -760,6 +784,9 @@ void SentinelBackendTest::close_amongManyScans_eachIsAnsweredOnce()
     QCOMPARE(telemetry.totalScansCompleted, 20);
     QCOMPARE(telemetry.notScannedByReason.at(size_t(Reason::ScannerUnavailable)), 30);
     AWAIT_EQUAL(times(ScannerState::Open), 2);
+    submit(subjectOf("x"));
+    AWAIT_EQUAL(peer().count<ScanBegin>(), 1);
+    QCOMPARE(peer().all<ScanBegin>().front().id, 1); // counted anew
 }
 
 void SentinelBackendTest::reconnected_waitingScan_isAsked()

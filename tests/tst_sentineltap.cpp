@@ -10,6 +10,7 @@
 #include <QLoggingCategory>
 #include <QSignalSpy>
 #include <QTest>
+#include <QThreadPool>
 
 #include <future>
 
@@ -43,6 +44,7 @@ private Q_SLOTS:
     void initTestCase();
     void init();
     void cleanup();
+    void cleanupTestCase();
 
     void create_returnsWithoutASentinel();
     void create_noSentinel_failsOpenVisibly();
@@ -96,6 +98,12 @@ void SentinelTapTest::cleanup()
     m_changes.reset();
     m_tap.reset();
     m_sentinel.reset();
+}
+
+void SentinelTapTest::cleanupTestCase()
+{
+    // Threads that have compiled rules end before OpenSSL does, or leave something behind.
+    QThreadPool::globalInstance()->waitForDone();
 }
 
 SecurityTap &SentinelTapTest::make(Isolation isolation)
