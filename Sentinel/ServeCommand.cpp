@@ -103,6 +103,7 @@ Broker::Settings settingsOf(const ScanArguments &arguments)
     settings.scanning.maxScanBytes = arguments.maxBytes;
     settings.scanning.timeouts.largestBytes = arguments.maxBytes;
     settings.scanning.workers.maxWorkers = arguments.jobs;
+    settings.scanning.workers.urgency = ScanWorkerPool::Urgency::Normal;
     return settings;
 }
 

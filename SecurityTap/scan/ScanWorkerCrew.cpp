@@ -3,6 +3,8 @@
 #include "SecurityTap/scan/ScanWorkerPool_p.h"
 #include "SecurityTap/scan/WorkerScheduling.h"
 
+#include <optional>
+
 namespace Sentinel {
 
 ScanWorkerPool::Core::Crew::Crew(std::shared_ptr<Core> owner) : core(std::move(owner))
@@ -45,7 +47,9 @@ void ScanWorkerPool::Core::Crew::bringWorkers()
     while (!isClosing && isMissing()) {
         ++workers;
         ++idle;
-        const WorkerScheduling scheduling;
+        std::optional<WorkerScheduling> scheduling;
+        if (core->settings.urgency == Urgency::Background)
+            scheduling.emplace();
         threads.start(this);
     }
 }

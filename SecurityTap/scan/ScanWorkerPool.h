@@ -34,7 +34,13 @@ public:
     //! As many as there are processors, at most Limits::maxWorkers: scans use a processor fully.
     static int defaultWorkers();
 
+    //! How much of the processor the threads are to have.
+    enum class Urgency : quint8 {
+        Background, //!< they scan: the event loop goes before them, where the system has such
+        Normal, //!< they wait for others who scan
+    };
     struct Settings {
+        Urgency urgency = Urgency::Background;
         int minWorkers = 1;
         int maxWorkers = defaultWorkers();
         std::chrono::milliseconds slice = Limits::sliceDuration;
