@@ -102,7 +102,8 @@ int main(int argc, char *argv[])
     std::signal(
         SIGXFSZ, SIG_IGN); // a limit on file sizes is an error to be told, not a reason to die
     if (arguments.value(0) == "serve")
-        qputenv("QT_NO_GLIB", "1"); // Qt's own event loop wakes sooner, and nobody here needs glib's
+        qputenv(
+            "QT_NO_GLIB", "1"); // Qt's own event loop wakes sooner, and nobody here needs glib's
     const QCoreApplication application(argc, argv);
     // What the library warns of, the commands say themselves.
     QLoggingCategory::setFilterRules(
