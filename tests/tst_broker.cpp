@@ -53,6 +53,7 @@ private Q_SLOTS:
     void scan_names_areSeenByRules();
     void scan_same_isAnsweredFromTheCache();
     void scan_streamed_isAnsweredAfterItsEnd();
+    void scan_streamedFromItsFirstByte_typeIsSeenByRules();
     void scan_streamedManyMoreThanWorkers_allAreAnswered();
     void scan_tooLarge_isSaid();
     void scan_growsTooLarge_isSaid();
@@ -121,7 +122,8 @@ private:
 void TestBroker::init()
 {
     m_rules = std::make_unique<Test::RuleDirectory>(
-        Test::markerRules() + "rule named { condition: filename == \"bad.txt\" }\n");
+        Test::markerRules() + "rule named { condition: filename == \"bad.txt\" }\n"
+                                "rule typed { condition: filetype == \"RTF\" }\n");
     startBroker();
 }
 
@@ -134,7 +136,7 @@ void TestBroker::hello_version_isAnswered()
 {
     const auto client = connectClient();
     QCOMPARE(client->welcome->version, IpcLimits::protocolVersion);
-    QCOMPARE(client->welcome->rules.rules, 3);
+    QCOMPARE(client->welcome->rules.rules, 4);
     QCOMPARE(client->welcome->rules.digest.size(), 32);
 }
 
@@ -252,6 +254,16 @@ void TestBroker::scan_streamed_isAnsweredAfterItsEnd()
     QVERIFY(result);
     QCOMPARE(result->verdict(), Verdict::Malicious);
     QCOMPARE(result->sha256(), sha256Of(bytes));
+}
+
+void TestBroker::scan_streamedFromItsFirstByte_typeIsSeenByRules()
+{
+    const auto client = connectClient();
+    const QByteArray bytes = "{\\rtf1 }";
+    client->channel.send(beginOf(1, 0, false), contentFile(bytes));
+    QTRY_COMPARE_WITH_TIMEOUT(m_broker->status().queue.underWay, 1, Test::patienceMs);
+    client->channel.send(ScanEnd{1, bytes.size(), {}});
+    QCOMPARE(client->verdictOf(1)->verdict(), Verdict::Malicious);
 }
 
 void TestBroker::scan_streamedManyMoreThanWorkers_allAreAnswered()
@@ -558,7 +570,7 @@ void TestBroker::status_tellsOfEverything()
     const SentinelStatus &status = report->status;
     QVERIFY(!status.productVersion.isEmpty());
     QCOMPARE(status.clients, 2);
-    QCOMPARE(status.rules.rules, 3);
+    QCOMPARE(status.rules.rules, 4);
     QCOMPARE(status.telemetry.totalScansCompleted, 1u);
     QCOMPARE(status.workers.size(), 1u);
     QCOMPARE(status.workers.front().scans, 1);

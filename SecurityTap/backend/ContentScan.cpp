@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/backend/ContentScan.h"
 
+#include "SecurityTap/Limits.h"
+#include "SecurityTap/content/FileType.h"
+
 #include <utility>
 
 namespace Sentinel {
@@ -39,12 +42,24 @@ ScanTask::Progress ContentScan::step(const SliceBudget &budget)
         if (const auto progress = hash(budget))
             return *progress;
     }
-    if (!m_engineTask)
+    if (!m_engineTask) {
+        if (!hasBeginning())
+            return Progress::Starved;
         m_engineTask = m_engine->begin(m_subject, m_content);
+    }
     const Progress progress = m_engineTask->step(budget);
     if (progress == Progress::Done)
         conclude(resultOfEngine());
     return progress;
+}
+
+//! Rules may ask for the type of a content, which its first bytes tell: an engine that began before
+//! them would take it for another one. It could not do anything with less than a window either.
+bool ContentScan::hasBeginning() const
+{
+    static_assert(fileTypeSniffBytes <= Limits::scanWindowBytes);
+    const Content::Extent extent = m_content->extent();
+    return extent.isComplete || extent.sizeBytes >= Limits::scanWindowBytes;
 }
 
 //! Nothing if the engine is to go on.

@@ -43,6 +43,7 @@ public:
 
 private:
     bool load();
+    bool hasBeginning() const;
     std::optional<Progress> hash(const SliceBudget &budget);
     std::optional<Progress> askCache();
     ScanResult resultOfEngine();
