@@ -7,6 +7,7 @@
 
 #include <QSignalSpy>
 #include <QTest>
+#include <QTemporaryDir>
 
 #include <csignal>
 
@@ -53,6 +54,8 @@ private Q_SLOTS:
     void scan_names_areSeenByRules();
     void scan_same_isAnsweredFromTheCache();
     void scan_streamed_isAnsweredAfterItsEnd();
+    void scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed_data();
+    void scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed();
     void scan_streamedFromItsFirstByte_typeIsSeenByRules();
     void scan_streamedManyMoreThanWorkers_allAreAnswered();
     void scan_tooLarge_isSaid();
@@ -121,9 +124,9 @@ private:
 
 void TestBroker::init()
 {
-    m_rules = std::make_unique<Test::RuleDirectory>(
-        Test::markerRules() + "rule named { condition: filename == \"bad.txt\" }\n"
-                                "rule typed { condition: filetype == \"RTF\" }\n");
+    m_rules = std::make_unique<Test::RuleDirectory>(Test::markerRules()
+        + "rule named { condition: filename == \"bad.txt\" }\n"
+          "rule typed { condition: filetype == \"RTF\" }\n");
     startBroker();
 }
 
@@ -235,6 +238,36 @@ void TestBroker::scan_same_isAnsweredFromTheCache()
 }
 
 void TestBroker::scan_streamed_isAnsweredAfterItsEnd()
+void TestBroker::scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed_data()
+{
+    QTest::addColumn<int>("seals");
+    QTest::addColumn<bool>("isShared");
+    QTest::newRow("writable") << F_SEAL_SHRINK << false;
+    QTest::newRow("mapped before") << (F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE) << false;
+    QTest::newRow("sealed") << (F_SEAL_SHRINK | F_SEAL_WRITE) << true;
+}
+
+void TestBroker::scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed()
+{
+    QFETCH(const int, seals);
+    QFETCH(const bool, isShared);
+    QTemporaryDir directory; // made with mode 0700
+    const QString path = directory.filePath(QStringLiteral("socket"));
+    m_broker->serve(Listener::listenAt(path).value());
+    SentinelClient one(LocalSocket::connectTo(path).value());
+    SentinelClient other(LocalSocket::connectTo(path).value());
+    const auto hitsAfterScanBy = [&](SentinelClient &client) {
+        client.channel.send(beginOf(++client.lastId, marked.size()), contentFile(marked, seals));
+        const auto result = client.verdictOf(client.lastId);
+        const bool isRight = result && result->verdict() == Verdict::Malicious;
+        return isRight ? int(m_broker->status().telemetry.cacheHits) : -1;
+    };
+    QVERIFY(one.open() && other.open());
+    QCOMPARE(hitsAfterScanBy(one), 0);
+    QCOMPARE(hitsAfterScanBy(other), isShared ? 1 : 0);
+    QCOMPARE(hitsAfterScanBy(one), isShared ? 2 : 1); // its own are known in any case
+}
+
 {
     const auto client = connectClient();
     const QByteArray bytes = noise(4 * Limits::mib) + marked;

@@ -2,6 +2,7 @@
 #include "SecurityTap/backend/ContentScan.h"
 
 #include "SecurityTap/Limits.h"
+#include "SecurityTap/content/ContentFile.h"
 #include "SecurityTap/content/FileType.h"
 
 #include <utility>
@@ -53,6 +54,13 @@ ScanTask::Progress ContentScan::step(const SliceBudget &budget)
     return progress;
 }
 
+//! A client that can still change its content may have one hashed and another one scanned. What
+//! comes of that may be wrong for nobody but itself. Asked before either has begun.
+bool ContentScan::concernsAll() const
+{
+    return m_subject.client == 0 || m_content->file() < 0 || isSealed(m_content->file());
+}
+
 //! Rules may ask for the type of a content, which its first bytes tell: an engine that began before
 //! them would take it for another one. It could not do anything with less than a window either.
 bool ContentScan::hasBeginning() const
@@ -65,8 +73,10 @@ bool ContentScan::hasBeginning() const
 //! Nothing if the engine is to go on.
 std::optional<ScanTask::Progress> ContentScan::hash(const SliceBudget &budget)
 {
-    if (!m_hash)
+    if (!m_hash) {
+        m_concerns = concernsAll() ? QByteArray() : QByteArray::number(m_subject.client);
         m_hash.emplace(m_content);
+    }
     const bool isComplete = m_content->extent().isComplete; // before: what comes meanwhile is next
     switch (m_hash->advance([&budget] { return budget.isUsedUp(); })) {
     case ContentHash::Progress::Failed:
@@ -109,9 +119,9 @@ bool ContentScan::load()
 //! Nothing if the scan is ours to do.
 std::optional<ScanTask::Progress> ContentScan::askCache()
 {
-    // All that rules see beside the bytes follows from these.
+    // All that rules see beside the bytes follows from these; and whom the verdict is for.
     const QByteArrayList visible{m_subject.metadata.filename.toUtf8(), m_subject.filePath.toUtf8(),
-        QByteArray::number(m_around.maxScanBytes)};
+        QByteArray::number(m_around.maxScanBytes), m_concerns};
     const QByteArray key = VerdictCache::key(m_hash->sha256(), m_engine->rules().digest, visible);
     const VerdictCache::Answer answer =
         m_around.cache->ask(key, [queue = m_around.queue, id = m_requestId] {
