@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/content/Sha256.h"
 #include "Sentinel/broker/Broker.h"
+#include "Sentinel/broker/ContentCheck.h"
 #include "tests/support/ProcessFigures.h"
 #include "tests/support/RuleDirectory.h"
 #include "tests/support/SentinelClient.h"
@@ -67,6 +68,7 @@ private Q_SLOTS:
     void content_refused_isSaidAndTheSessionGoesOn_data();
     void content_refused_isSaidAndTheSessionGoesOn();
     void content_shorterThanAnnounced_isUnreadable();
+    void content_writable_isGivenOnForReadingAlone();
 
     void order_broken_endsTheSession_data();
     void order_broken_endsTheSession();
@@ -447,6 +449,16 @@ void TestBroker::content_shorterThanAnnounced_isUnreadable()
     client->channel.send(ScanEnd{2, 2, {}}); // there is more than is said
     QCOMPARE(client->verdictOf(2)->reason(), Reason::Unreadable);
 }
+void TestBroker::content_writable_isGivenOnForReadingAlone()
+{
+    const auto file = readOnly(contentFile("bytes"));
+    QVERIFY(file);
+    QCOMPARE(::fcntl(file->get(), F_GETFL) & O_ACCMODE, O_RDONLY);
+    QCOMPARE(::mmap(nullptr, 1, PROT_READ | PROT_WRITE, MAP_SHARED, file->get(), 0), MAP_FAILED);
+    std::array<char, 6> bytes{};
+    QCOMPARE(::pread(file->get(), bytes.data(), bytes.size(), 0), 5);
+}
+
 
 void TestBroker::order_broken_endsTheSession_data()
 {
