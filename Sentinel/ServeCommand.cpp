@@ -97,9 +97,8 @@ std::expected<Mode, QString> modeOf(const CommandLine &line)
 Broker::Settings settingsOf(const ScanArguments &arguments)
 {
     Broker::Settings settings;
-    settings.rules.fleet = {ownProgram, {arguments.rulePaths, arguments.rules},
+    settings.rules.fleet = {ownProgram, {arguments.rulePaths, arguments.rules, arguments.maxBytes},
         std::max(Limits::maxScanWorkers, 2 * arguments.jobs)};
-    settings.rules.maxScanBytes = arguments.maxBytes;
     settings.scanning.maxScanBytes = arguments.maxBytes;
     settings.scanning.timeouts.largestBytes = arguments.maxBytes;
     settings.scanning.workers.maxWorkers = arguments.jobs;

@@ -7,8 +7,8 @@
 #include "tests/support/SentinelClient.h"
 
 #include <QSignalSpy>
-#include <QTest>
 #include <QTemporaryDir>
+#include <QTest>
 
 #include <csignal>
 
@@ -54,9 +54,9 @@ private Q_SLOTS:
     void scan_hashNotWanted_isNotTold();
     void scan_names_areSeenByRules();
     void scan_same_isAnsweredFromTheCache();
-    void scan_streamed_isAnsweredAfterItsEnd();
     void scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed_data();
     void scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed();
+    void scan_streamed_isAnsweredAfterItsEnd();
     void scan_streamedFromItsFirstByte_typeIsSeenByRules();
     void scan_streamedManyMoreThanWorkers_allAreAnswered();
     void scan_tooLarge_isSaid();
@@ -109,8 +109,7 @@ private:
     {
         Broker::Settings settings;
         settings.rules.fleet.program = SENTINEL_BINARY;
-        settings.rules.fleet.rules = {m_rules->settings().rulePaths, {}};
-        settings.rules.maxScanBytes = maxScanBytes;
+        settings.rules.fleet.rules = {m_rules->settings().rulePaths, {}, maxScanBytes};
         settings.scanning.maxScanBytes = maxScanBytes;
         settings.scanning.workers.maxWorkers = 2;
         RuleLoader::Loaded loaded = RuleLoader::load(settings.rules, RuleLoader::Proof::Harmless);
@@ -239,7 +238,6 @@ void TestBroker::scan_same_isAnsweredFromTheCache()
     QCOMPARE(m_broker->status().telemetry.cacheHits, 1u);
 }
 
-void TestBroker::scan_streamed_isAnsweredAfterItsEnd()
 void TestBroker::scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed_data()
 {
     QTest::addColumn<int>("seals");
@@ -270,6 +268,7 @@ void TestBroker::scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed()
     QCOMPARE(hitsAfterScanBy(one), isShared ? 2 : 1); // its own are known in any case
 }
 
+void TestBroker::scan_streamed_isAnsweredAfterItsEnd()
 {
     const auto client = connectClient();
     const QByteArray bytes = noise(4 * Limits::mib) + marked;
@@ -449,6 +448,7 @@ void TestBroker::content_shorterThanAnnounced_isUnreadable()
     client->channel.send(ScanEnd{2, 2, {}}); // there is more than is said
     QCOMPARE(client->verdictOf(2)->reason(), Reason::Unreadable);
 }
+
 void TestBroker::content_writable_isGivenOnForReadingAlone()
 {
     const auto file = readOnly(contentFile("bytes"));
@@ -458,7 +458,6 @@ void TestBroker::content_writable_isGivenOnForReadingAlone()
     std::array<char, 6> bytes{};
     QCOMPARE(::pread(file->get(), bytes.data(), bytes.size(), 0), 5);
 }
-
 
 void TestBroker::order_broken_endsTheSession_data()
 {

@@ -26,8 +26,7 @@ RuleLoader::Loaded RuleLoader::load(const Settings &settings, Proof proof)
         std::ranges::move(proven->warnings, std::back_inserter(loaded.problems));
         loaded.findsEicar = proven->findsEicar;
     }
-    loaded.engine = std::make_shared<const WorkerEngine>(
-        std::move(*parent), settings.fleet, settings.maxScanBytes);
+    loaded.engine = std::make_shared<const WorkerEngine>(std::move(*parent), settings.fleet);
     // The first worker tells which walls stand around them all, and the first scan has it.
     if (const auto worker = loaded.engine->fleet().lease(noDeadline); !worker) {
         return {nullptr, {{RuleProblem::Level::Error, {}, 0, worker.error().message}}, {}};

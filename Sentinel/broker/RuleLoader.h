@@ -22,7 +22,6 @@ class RuleLoader final : public QObject {
 public:
     struct Settings {
         WorkerFleet::Settings fleet;
-        qint64 maxScanBytes = Limits::maxScanBytes;
     };
     struct Loaded {
         std::shared_ptr<const WorkerEngine> engine; //!< null: the rules are refused
