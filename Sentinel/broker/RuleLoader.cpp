@@ -11,9 +11,10 @@
 
 namespace Sentinel {
 
-RuleLoader::Loaded RuleLoader::load(const Settings &settings, Proof proof)
+RuleLoader::Loaded RuleLoader::load(
+    const Settings &settings, Proof proof, const std::stop_token &stop)
 {
-    auto parent = WorkerParent::start(settings.fleet.program, settings.fleet.rules);
+    auto parent = WorkerParent::start(settings.fleet.program, settings.fleet.rules, stop);
     if (!parent)
         return {nullptr, std::move(parent.error()), {}};
     Loaded loaded;
@@ -38,13 +39,14 @@ void RuleLoader::start(Proof proof)
 {
     Q_ASSERT(!m_isLoading);
     m_isLoading = true;
-    QThreadPool::globalInstance()->start([this, mailbox = m_mailbox, settings = m_settings, proof] {
-        Loaded result = load(settings, proof);
-        mailbox.post([this, result = std::move(result)] {
-            m_isLoading = false;
-            Q_EMIT loaded(result);
+    QThreadPool::globalInstance()->start(
+        [this, mailbox = m_mailbox, settings = m_settings, proof, stop = m_stop.get_token()] {
+            Loaded result = load(settings, proof, stop);
+            mailbox.post([this, result = std::move(result)] {
+                m_isLoading = false;
+                Q_EMIT loaded(result);
+            });
         });
-    });
 }
 
 } // namespace Sentinel

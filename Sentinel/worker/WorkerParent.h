@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 
 namespace Sentinel {
 
@@ -27,7 +28,7 @@ public:
     //! Starts \p program (a sentinel) and waits until it has compiled \p rules, Limits::
     //! maxRuleCompilation at most. The error: all that is wrong with the rules, or with starting.
     static std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> start(
-        const QByteArray &program, const WorkerRules &rules);
+        const QByteArray &program, const WorkerRules &rules, const std::stop_token &stop = {});
     //! Ends the process, and so all of its workers.
     ~WorkerParent();
     Q_DISABLE_COPY_MOVE(WorkerParent)

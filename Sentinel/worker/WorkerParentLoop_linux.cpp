@@ -125,16 +125,17 @@ int runWorkerParent(const QByteArrayList &arguments)
     const WorkerRules rules = WorkerRules::fromArguments(arguments);
     auto compiled = compileRules(rules.paths, rules.options);
     ReloadResult result;
+    ::alarm(unsigned(Limits::maxRuleCompilation.count())); // also if nobody waits any more
     result.isActivated = compiled.has_value();
     result.problems = compiled ? compiled->problems : compiled.error();
     if (compiled) {
         result.rules = summaryOf(*compiled->ruleSet);
         ::alarm(unsigned(Limits::maxWarmUp.count())); // some rules would never come to an end
         warmUp(compiled->ruleSet);
-        ::alarm(0);
     }
     if (!sendPacket(control.get(), encode(Message(result))) || !compiled)
         return 1;
+    ::alarm(0);
     Children children(compiled->ruleSet, rules.maxScanBytes);
     while (auto packet = receivePacket(control.get())) {
         const bool isAnswered = packet->file.isValid()

@@ -37,7 +37,7 @@ WorkerParent::WorkerParent(FileDescriptor control, std::unique_ptr<ChildProcess>
 WorkerParent::~WorkerParent() = default;
 
 std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> WorkerParent::start(
-    const QByteArray &program, const WorkerRules &rules)
+    const QByteArray &program, const WorkerRules &rules, const std::stop_token &stop)
 {
     auto sockets = LocalSocket::connectedPair();
     if (!sockets)
@@ -49,6 +49,7 @@ std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> WorkerPar
     const std::shared_ptr<WorkerParent> parent(
         new WorkerParent(std::move(sockets->first), std::move(*process)));
     sockets->second = {}; // so that the parent's end is the end
+    const std::stop_callback onStop(stop, [&parent] { parent->m_process->kill(); });
     limitPatience(parent->m_control.get(), Limits::maxRuleCompilation);
     const auto packet = receivePacket(parent->m_control.get());
     const auto message = packet ? decode(packet->bytes) : std::unexpected(ProtocolError{});
