@@ -76,6 +76,8 @@ bool WorkerParent::isAlive()
 std::optional<Packet> WorkerParent::ask(QByteArrayView question, int descriptor)
 {
     const std::lock_guard lock(m_mutex);
+    if (!m_isAnswering) // an answer that came too late would be taken for that to this question
+        return std::nullopt;
     const bool isSent = sendPacket(m_control.get(), question, descriptor);
     auto answer = isSent ? receivePacket(m_control.get()) : std::nullopt;
     m_isAnswering = answer.has_value();
