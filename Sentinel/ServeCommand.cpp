@@ -175,3 +175,4 @@ int runServe(const QByteArrayList &arguments)
 }
 
 } // namespace Sentinel
+    std::signal(SIGPIPE, SIG_IGN); // who reads what we say may end before us

@@ -120,12 +120,14 @@ private:
 int runWorkerParent(const QByteArrayList &arguments)
 {
     const FileDescriptor control(ChildProcess::socketDescriptor);
-    std::signal(SIGINT, SIG_IGN); // Ctrl-C is the broker's, and our end follows from its own
+    // What ends a whole process group is for the broker, and our end follows from its own.
+    std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGTERM, SIG_IGN);
     std::signal(SIGPIPE, SIG_IGN);
     const WorkerRules rules = WorkerRules::fromArguments(arguments);
+    ::alarm(unsigned(Limits::maxRuleCompilation.count())); // also if nobody waits any more
     auto compiled = compileRules(rules.paths, rules.options);
     ReloadResult result;
-    ::alarm(unsigned(Limits::maxRuleCompilation.count())); // also if nobody waits any more
     result.isActivated = compiled.has_value();
     result.problems = compiled ? compiled->problems : compiled.error();
     if (compiled) {
@@ -133,9 +135,9 @@ int runWorkerParent(const QByteArrayList &arguments)
         ::alarm(unsigned(Limits::maxWarmUp.count())); // some rules would never come to an end
         warmUp(compiled->ruleSet);
     }
+    ::alarm(0);
     if (!sendPacket(control.get(), encode(Message(result))) || !compiled)
         return 1;
-    ::alarm(0);
     Children children(compiled->ruleSet, rules.maxScanBytes);
     while (auto packet = receivePacket(control.get())) {
         const bool isAnswered = packet->file.isValid()
