@@ -135,6 +135,7 @@ std::optional<ScanTask::Progress> ContentScan::askCache()
         m_result = answer.result;
         return Progress::Done;
     case VerdictCache::Role::Follower:
+        m_engineTask.reset(); // what it has of the engine's, others need: the leader perhaps
         return Progress::Starved;
     case VerdictCache::Role::Leader:
         break;
