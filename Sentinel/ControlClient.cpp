@@ -51,7 +51,8 @@ std::expected<Answer, QString> ControlClient::ask(
                     .arg(std::chrono::ceil<std::chrono::seconds>(patience).count());
         loop.quit();
     });
-    if (!m_channel.send(question, std::move(file)))
+    // Where nobody reads any more, a word why not may still have come.
+    if (!m_channel.send(question, std::move(file)) && !m_channel.isOpen())
         return std::unexpected(QStringLiteral("the connection has ended"));
     loop.exec();
     if (!answer)

@@ -19,6 +19,7 @@
 #include <csignal>
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 namespace Sentinel {
 
@@ -80,13 +81,24 @@ std::expected<std::unique_ptr<Listener>, QString> inheritedListener()
     return Listener::adopt(std::move(**socket));
 }
 
+bool isSocket(int descriptor)
+{
+    struct stat status { };
+    return ::fstat(descriptor, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
 std::expected<Mode, QString> modeOf(const CommandLine &line)
 {
     if (int(line.has("spawned")) + int(line.has("systemd")) + int(line.has("socket")) > 1)
         return std::unexpected(
             QStringLiteral("--socket, --systemd and --spawned exclude each other"));
-    if (line.has("spawned"))
+    if (line.has("spawned")) {
+        if (!isSocket(ChildProcess::socketDescriptor)) {
+            return std::unexpected(QStringLiteral(
+                "--spawned is for programs that leave a socket to this one, as descriptor 3"));
+        }
         return Mode{true, nullptr};
+    }
     auto listener =
         line.has("systemd") ? inheritedListener() : Listener::listenAt(socketPathOf(line));
     if (!listener)
@@ -97,9 +109,8 @@ std::expected<Mode, QString> modeOf(const CommandLine &line)
 Broker::Settings settingsOf(const ScanArguments &arguments)
 {
     Broker::Settings settings;
-    settings.rules.fleet = {ownProgram, {arguments.rulePaths, arguments.rules},
+    settings.rules.fleet = {ownProgram, {arguments.rulePaths, arguments.rules, arguments.maxBytes},
         std::max(Limits::maxScanWorkers, 2 * arguments.jobs)};
-    settings.rules.maxScanBytes = arguments.maxBytes;
     settings.scanning.maxScanBytes = arguments.maxBytes;
     settings.scanning.timeouts.largestBytes = arguments.maxBytes;
     settings.scanning.workers.maxWorkers = arguments.jobs;
@@ -173,6 +184,7 @@ int runServe(const QByteArrayList &arguments)
     QLoggingCategory::setFilterRules(
         QStringLiteral("sentinel.*.debug=false\nsentinel.*.info=false"));
     raiseDescriptorLimit();
+    std::signal(SIGPIPE, SIG_IGN); // who reads what we say may end before us
     return serve(std::move(*mode), *scanning, output);
 }
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/content/Sha256.h"
 #include "Sentinel/broker/Broker.h"
+#include "Sentinel/broker/ContentCheck.h"
 #include "tests/support/ProcessFigures.h"
 #include "tests/support/RuleDirectory.h"
 #include "tests/support/SentinelClient.h"
 
 #include <QSignalSpy>
+#include <QTemporaryDir>
 #include <QTest>
 
 #include <csignal>
@@ -52,7 +54,10 @@ private Q_SLOTS:
     void scan_hashNotWanted_isNotTold();
     void scan_names_areSeenByRules();
     void scan_same_isAnsweredFromTheCache();
+    void scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed_data();
+    void scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed();
     void scan_streamed_isAnsweredAfterItsEnd();
+    void scan_streamedFromItsFirstByte_typeIsSeenByRules();
     void scan_streamedManyMoreThanWorkers_allAreAnswered();
     void scan_tooLarge_isSaid();
     void scan_growsTooLarge_isSaid();
@@ -63,6 +68,7 @@ private Q_SLOTS:
     void content_refused_isSaidAndTheSessionGoesOn_data();
     void content_refused_isSaidAndTheSessionGoesOn();
     void content_shorterThanAnnounced_isUnreadable();
+    void content_writable_isGivenOnForReadingAlone();
 
     void order_broken_endsTheSession_data();
     void order_broken_endsTheSession();
@@ -103,8 +109,7 @@ private:
     {
         Broker::Settings settings;
         settings.rules.fleet.program = SENTINEL_BINARY;
-        settings.rules.fleet.rules = {m_rules->settings().rulePaths, {}};
-        settings.rules.maxScanBytes = maxScanBytes;
+        settings.rules.fleet.rules = {m_rules->settings().rulePaths, {}, maxScanBytes};
         settings.scanning.maxScanBytes = maxScanBytes;
         settings.scanning.workers.maxWorkers = 2;
         RuleLoader::Loaded loaded = RuleLoader::load(settings.rules, RuleLoader::Proof::Harmless);
@@ -120,8 +125,9 @@ private:
 
 void TestBroker::init()
 {
-    m_rules = std::make_unique<Test::RuleDirectory>(
-        Test::markerRules() + "rule named { condition: filename == \"bad.txt\" }\n");
+    m_rules = std::make_unique<Test::RuleDirectory>(Test::markerRules()
+        + "rule named { condition: filename == \"bad.txt\" }\n"
+          "rule typed { condition: filetype == \"RTF\" }\n");
     startBroker();
 }
 
@@ -134,7 +140,7 @@ void TestBroker::hello_version_isAnswered()
 {
     const auto client = connectClient();
     QCOMPARE(client->welcome->version, IpcLimits::protocolVersion);
-    QCOMPARE(client->welcome->rules.rules, 3);
+    QCOMPARE(client->welcome->rules.rules, 4);
     QCOMPARE(client->welcome->rules.digest.size(), 32);
 }
 
@@ -232,6 +238,36 @@ void TestBroker::scan_same_isAnsweredFromTheCache()
     QCOMPARE(m_broker->status().telemetry.cacheHits, 1u);
 }
 
+void TestBroker::scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed_data()
+{
+    QTest::addColumn<int>("seals");
+    QTest::addColumn<bool>("isShared");
+    QTest::newRow("writable") << F_SEAL_SHRINK << false;
+    QTest::newRow("mapped before") << (F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE) << false;
+    QTest::newRow("sealed") << (F_SEAL_SHRINK | F_SEAL_WRITE) << true;
+}
+
+void TestBroker::scan_sameOfAnotherClient_isKnownOnlyIfItWasSealed()
+{
+    QFETCH(const int, seals);
+    QFETCH(const bool, isShared);
+    QTemporaryDir directory; // made with mode 0700
+    const QString path = directory.filePath(QStringLiteral("socket"));
+    m_broker->serve(Listener::listenAt(path).value());
+    SentinelClient one(LocalSocket::connectTo(path).value());
+    SentinelClient other(LocalSocket::connectTo(path).value());
+    const auto hitsAfterScanBy = [&](SentinelClient &client) {
+        client.channel.send(beginOf(++client.lastId, marked.size()), contentFile(marked, seals));
+        const auto result = client.verdictOf(client.lastId);
+        const bool isRight = result && result->verdict() == Verdict::Malicious;
+        return isRight ? int(m_broker->status().telemetry.cacheHits) : -1;
+    };
+    QVERIFY(one.open() && other.open());
+    QCOMPARE(hitsAfterScanBy(one), 0);
+    QCOMPARE(hitsAfterScanBy(other), isShared ? 1 : 0);
+    QCOMPARE(hitsAfterScanBy(one), isShared ? 2 : 1); // its own are known in any case
+}
+
 void TestBroker::scan_streamed_isAnsweredAfterItsEnd()
 {
     const auto client = connectClient();
@@ -252,6 +288,16 @@ void TestBroker::scan_streamed_isAnsweredAfterItsEnd()
     QVERIFY(result);
     QCOMPARE(result->verdict(), Verdict::Malicious);
     QCOMPARE(result->sha256(), sha256Of(bytes));
+}
+
+void TestBroker::scan_streamedFromItsFirstByte_typeIsSeenByRules()
+{
+    const auto client = connectClient();
+    const QByteArray bytes = "{\\rtf1 }";
+    client->channel.send(beginOf(1, 0, false), contentFile(bytes));
+    QTRY_COMPARE_WITH_TIMEOUT(m_broker->status().queue.underWay, 1, Test::patienceMs);
+    client->channel.send(ScanEnd{1, bytes.size(), {}});
+    QCOMPARE(client->verdictOf(1)->verdict(), Verdict::Malicious);
 }
 
 void TestBroker::scan_streamedManyMoreThanWorkers_allAreAnswered()
@@ -401,6 +447,16 @@ void TestBroker::content_shorterThanAnnounced_isUnreadable()
     client->channel.send(beginOf(2, 1, false), contentFile("xyz"));
     client->channel.send(ScanEnd{2, 2, {}}); // there is more than is said
     QCOMPARE(client->verdictOf(2)->reason(), Reason::Unreadable);
+}
+
+void TestBroker::content_writable_isGivenOnForReadingAlone()
+{
+    const auto file = readOnly(contentFile("bytes"));
+    QVERIFY(file);
+    QCOMPARE(::fcntl(file->get(), F_GETFL) & O_ACCMODE, O_RDONLY);
+    QCOMPARE(::mmap(nullptr, 1, PROT_READ | PROT_WRITE, MAP_SHARED, file->get(), 0), MAP_FAILED);
+    std::array<char, 6> bytes{};
+    QCOMPARE(::pread(file->get(), bytes.data(), bytes.size(), 0), 5);
 }
 
 void TestBroker::order_broken_endsTheSession_data()
@@ -558,7 +614,7 @@ void TestBroker::status_tellsOfEverything()
     const SentinelStatus &status = report->status;
     QVERIFY(!status.productVersion.isEmpty());
     QCOMPARE(status.clients, 2);
-    QCOMPARE(status.rules.rules, 3);
+    QCOMPARE(status.rules.rules, 4);
     QCOMPARE(status.telemetry.totalScansCompleted, 1u);
     QCOMPARE(status.workers.size(), 1u);
     QCOMPARE(status.workers.front().scans, 1);

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/backend/ContentScan.h"
 
+#include "SecurityTap/Limits.h"
+#include "SecurityTap/content/ContentFile.h"
+#include "SecurityTap/content/FileType.h"
+
 #include <utility>
 
 namespace Sentinel {
@@ -39,19 +43,40 @@ ScanTask::Progress ContentScan::step(const SliceBudget &budget)
         if (const auto progress = hash(budget))
             return *progress;
     }
-    if (!m_engineTask)
+    if (!m_engineTask) {
+        if (!hasBeginning())
+            return Progress::Starved;
         m_engineTask = m_engine->begin(m_subject, m_content);
+    }
     const Progress progress = m_engineTask->step(budget);
     if (progress == Progress::Done)
         conclude(resultOfEngine());
     return progress;
 }
 
+//! A client that can still change its content may have one hashed and another one scanned. What
+//! comes of that may be wrong for nobody but itself. Asked before either has begun.
+bool ContentScan::concernsAll() const
+{
+    return m_subject.client == 0 || m_content->file() < 0 || isSealed(m_content->file());
+}
+
+//! Rules may ask for the type of a content, which its first bytes tell: an engine that began before
+//! them would take it for another one. It could not do anything with less than a window either.
+bool ContentScan::hasBeginning() const
+{
+    static_assert(fileTypeSniffBytes <= Limits::scanWindowBytes);
+    const Content::Extent extent = m_content->extent();
+    return extent.isComplete || extent.sizeBytes >= Limits::scanWindowBytes;
+}
+
 //! Nothing if the engine is to go on.
 std::optional<ScanTask::Progress> ContentScan::hash(const SliceBudget &budget)
 {
-    if (!m_hash)
+    if (!m_hash) {
+        m_concerns = concernsAll() ? QByteArray() : QByteArray::number(m_subject.client);
         m_hash.emplace(m_content);
+    }
     const bool isComplete = m_content->extent().isComplete; // before: what comes meanwhile is next
     switch (m_hash->advance([&budget] { return budget.isUsedUp(); })) {
     case ContentHash::Progress::Failed:
@@ -94,9 +119,9 @@ bool ContentScan::load()
 //! Nothing if the scan is ours to do.
 std::optional<ScanTask::Progress> ContentScan::askCache()
 {
-    // All that rules see beside the bytes follows from these.
+    // All that rules see beside the bytes follows from these; and whom the verdict is for.
     const QByteArrayList visible{m_subject.metadata.filename.toUtf8(), m_subject.filePath.toUtf8(),
-        QByteArray::number(m_around.maxScanBytes)};
+        QByteArray::number(m_around.maxScanBytes), m_concerns};
     const QByteArray key = VerdictCache::key(m_hash->sha256(), m_engine->rules().digest, visible);
     const VerdictCache::Answer answer =
         m_around.cache->ask(key, [queue = m_around.queue, id = m_requestId] {
@@ -110,6 +135,7 @@ std::optional<ScanTask::Progress> ContentScan::askCache()
         m_result = answer.result;
         return Progress::Done;
     case VerdictCache::Role::Follower:
+        m_engineTask.reset(); // what it has of the engine's, others need: the leader perhaps
         return Progress::Starved;
     case VerdictCache::Role::Leader:
         break;

@@ -19,7 +19,8 @@ namespace Sentinel {
 //! and has the engine scan it if nobody knows or is finding out.
 //!
 //! A complete content is hashed first. One that still arrives is scanned meanwhile, and the cache
-//! asked when its last byte has come. The first scan of a content leads, the others follow it.
+//! asked when its last byte has come. The first scan of a content leads, the others follow it;
+//! those of other clients only if the content was sealed before anybody looked at it.
 //!
 //! Thread: one at a time, each slice on any.
 class ContentScan final : public ScanTask {
@@ -43,6 +44,8 @@ public:
 
 private:
     bool load();
+    bool concernsAll() const;
+    bool hasBeginning() const;
     std::optional<Progress> hash(const SliceBudget &budget);
     std::optional<Progress> askCache();
     ScanResult resultOfEngine();
@@ -55,6 +58,7 @@ private:
     std::shared_ptr<const Content> m_content;
     std::unique_ptr<ScanTask> m_engineTask;
     std::optional<ContentHash> m_hash; // if it is wanted, once there is a content
+    QByteArray m_concerns; // the client that the verdict is for; empty: it is for all
     QByteArray m_key; // set while we lead
     bool m_asked = false;
     std::optional<ScanResult> m_result;

@@ -16,6 +16,11 @@ namespace Sentinel {
 //! Thread: any.
 SECURITYTAP_EXPORT std::expected<FileDescriptor, QString> duplicated(int descriptor);
 
+//! \brief True if nobody can change the bytes in \p file any more, whoever has it open or mapped.
+//!
+//! Thread: any.
+SECURITYTAP_EXPORT bool isSealed(int file);
+
 //! \brief \p content as a file, for a scanner in another process: its own, or a copy in memory that
 //! nobody can change any more, of what there is now. Blocks for the copy, about 40 ms for 100 MB.
 //! The error is for people.

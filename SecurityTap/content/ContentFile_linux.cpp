@@ -47,6 +47,13 @@ std::expected<FileDescriptor, QString> duplicated(int descriptor)
     return copy;
 }
 
+// Not F_SEAL_FUTURE_WRITE: it leaves a writable mapping to who had one before.
+bool isSealed(int file)
+{
+    const int seals = ::fcntl(file, F_GET_SEALS); // -1 where files have none
+    return seals >= 0 && (seals & F_SEAL_WRITE) != 0;
+}
+
 std::expected<FileDescriptor, QString> contentFile(const Content &content)
 {
     return content.file() >= 0 ? duplicated(content.file()) : sealedCopy(content.span());

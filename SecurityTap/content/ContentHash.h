@@ -28,6 +28,7 @@ public:
     Progress advance(IsOver isOver)
     {
         while (addPiece() && !isOver()) { }
+        std::vector<uchar>().swap(m_buffer); // many contents may wait for their next bytes
         return m_progress;
     }
     //! All that has arrived.

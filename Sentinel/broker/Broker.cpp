@@ -6,6 +6,7 @@
 
 #include <QCoreApplication>
 
+#include <algorithm>
 #include <utility>
 
 namespace Sentinel {
@@ -70,6 +71,10 @@ void Broker::addSession(FileDescriptor socket, quint64 client)
         session->send(StatusReport{id, status()});
     });
     connect(session, &Session::reloadWanted, this, [this, session](quint64 id) {
+        const auto asked = std::ranges::count_if(
+            m_nextAskers, [session](const auto &asker) { return asker.session == session; });
+        if (asked >= Limits::maxReloadsOfClient)
+            return session->refuse(QStringLiteral("too many reloads are asked for"));
         m_nextAskers.push_back({session, id});
         reload();
     });

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "ipc/FileDescriptor.h"
+
 #include <QString>
 
+#include <expected>
 #include <optional>
 
 namespace Sentinel {
@@ -17,5 +20,11 @@ std::optional<QString> contentProblem(int descriptor);
 //! \brief Why the content in \p descriptor cannot have \p sizeBytes by now, or in all if
 //! \p isComplete.
 std::optional<QString> sizeProblem(int descriptor, qint64 sizeBytes, bool isComplete);
+
+//! \brief The same file, for reading alone: who scans it may be taken over by it, and could change
+//! what the client will release. The error is for people.
+//!
+//! Thread: any.
+std::expected<FileDescriptor, QString> readOnly(FileDescriptor file);
 
 } // namespace Sentinel

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/broker/ContentCheck.h"
 
-#include "ipc/FileDescriptor.h"
+#include <QByteArray>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -54,6 +54,18 @@ std::optional<QString> sizeProblem(int descriptor, qint64 sizeBytes, bool isComp
     return QStringLiteral("the content has %1 bytes where %2 were announced")
         .arg(status.st_size)
         .arg(sizeBytes);
+}
+
+std::expected<FileDescriptor, QString> readOnly(FileDescriptor file)
+{
+    const int flags = ::fcntl(file.get(), F_GETFL);
+    if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
+        return file;
+    const QByteArray path = "/proc/self/fd/" + QByteArray::number(file.get());
+    FileDescriptor reader(::open(path.constData(), O_RDONLY | O_CLOEXEC));
+    if (!reader.isValid())
+        return std::unexpected(QStringLiteral("the content cannot be opened for reading alone"));
+    return reader;
 }
 
 } // namespace Sentinel

@@ -11,9 +11,10 @@
 
 namespace Sentinel {
 
-RuleLoader::Loaded RuleLoader::load(const Settings &settings, Proof proof)
+RuleLoader::Loaded RuleLoader::load(
+    const Settings &settings, Proof proof, const std::stop_token &stop)
 {
-    auto parent = WorkerParent::start(settings.fleet.program, settings.fleet.rules);
+    auto parent = WorkerParent::start(settings.fleet.program, settings.fleet.rules, stop);
     if (!parent)
         return {nullptr, std::move(parent.error()), {}};
     Loaded loaded;
@@ -26,8 +27,7 @@ RuleLoader::Loaded RuleLoader::load(const Settings &settings, Proof proof)
         std::ranges::move(proven->warnings, std::back_inserter(loaded.problems));
         loaded.findsEicar = proven->findsEicar;
     }
-    loaded.engine = std::make_shared<const WorkerEngine>(
-        std::move(*parent), settings.fleet, settings.maxScanBytes);
+    loaded.engine = std::make_shared<const WorkerEngine>(std::move(*parent), settings.fleet);
     // The first worker tells which walls stand around them all, and the first scan has it.
     if (const auto worker = loaded.engine->fleet().lease(noDeadline); !worker) {
         return {nullptr, {{RuleProblem::Level::Error, {}, 0, worker.error().message}}, {}};
@@ -39,13 +39,14 @@ void RuleLoader::start(Proof proof)
 {
     Q_ASSERT(!m_isLoading);
     m_isLoading = true;
-    QThreadPool::globalInstance()->start([this, mailbox = m_mailbox, settings = m_settings, proof] {
-        Loaded result = load(settings, proof);
-        mailbox.post([this, result = std::move(result)] {
-            m_isLoading = false;
-            Q_EMIT loaded(result);
+    QThreadPool::globalInstance()->start(
+        [this, mailbox = m_mailbox, settings = m_settings, proof, stop = m_stop.get_token()] {
+            Loaded result = load(settings, proof, stop);
+            mailbox.post([this, result = std::move(result)] {
+                m_isLoading = false;
+                Q_EMIT loaded(result);
+            });
         });
-    });
 }
 
 } // namespace Sentinel

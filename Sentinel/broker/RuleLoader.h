@@ -9,6 +9,7 @@
 
 #include <memory>
 #include <optional>
+#include <stop_token>
 
 namespace Sentinel {
 
@@ -22,7 +23,6 @@ class RuleLoader final : public QObject {
 public:
     struct Settings {
         WorkerFleet::Settings fleet;
-        qint64 maxScanBytes = Limits::maxScanBytes;
     };
     struct Loaded {
         std::shared_ptr<const WorkerEngine> engine; //!< null: the rules are refused
@@ -37,9 +37,11 @@ public:
     };
 
     explicit RuleLoader(Settings settings) : m_settings(std::move(settings)) { }
+    //! Stops what is under way: the application waits for the thread.
+    ~RuleLoader() override { m_stop.request_stop(); }
 
-    //! Blocks for as long as the rules take.
-    static Loaded load(const Settings &settings, Proof proof);
+    //! Blocks for as long as the rules take; to compile them can be stopped.
+    static Loaded load(const Settings &settings, Proof proof, const std::stop_token &stop = {});
 
     //! The same on another thread; loaded() follows. Only while none is under way.
     void start(Proof proof);
@@ -50,6 +52,7 @@ Q_SIGNALS:
 
 private:
     const Settings m_settings;
+    std::stop_source m_stop;
     const Mailbox m_mailbox{this};
     bool m_isLoading = false;
 };

@@ -125,7 +125,10 @@ void Session::begin(const ScanBegin &message, FileDescriptor file)
     if (message.sizeBytes > m_backend.settings().maxScanBytes)
         return answer(message.id, ScanResult::notScanned(Reason::TooLarge));
 
-    scan.content = std::make_shared<Content>(std::move(file));
+    auto reader = readOnly(std::move(file));
+    if (!reader)
+        return answer(message.id, ScanResult::notScanned(Reason::Unreadable, reader.error()));
+    scan.content = std::make_shared<Content>(std::move(*reader));
     scan.content->grow(message.sizeBytes);
     if (message.isComplete) {
         scan.content->complete();

@@ -40,7 +40,7 @@ public:
     //! long as it takes: kill() ends that. The error, for people: the worker is dead, or says what
     //! cannot be; it is of no more use.
     std::expected<WorkerAnswer, QString> ask(const WorkerRequest &request, int file = -1);
-    //! Ends the scan that it is at, which nobody wants to know about any more.
+    //! Ends the scan that it is at, which nobody wants to know about any more. Does not block.
     void drop();
     //! Ends the process, now. Whoever waits for an answer gets an error.
     void kill();

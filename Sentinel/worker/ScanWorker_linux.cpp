@@ -2,10 +2,12 @@
 #include "Sentinel/worker/ScanWorker.h"
 
 #include "Sentinel/worker/Packet.h"
+#include "ipc/SocketMessage.h"
 
 #include <csignal>
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -45,7 +47,10 @@ std::expected<WorkerAnswer, QString> ScanWorker::ask(const WorkerRequest &reques
 
 void ScanWorker::drop()
 {
-    sendPacket(m_socket.get(), encode(WorkerRequest{}));
+    // Who drops may be the event loop: a worker that does not even read is not waited for.
+    const QByteArray request = encode(WorkerRequest{});
+    if (SocketMessage::send(m_socket.get(), request, -1, MSG_DONTWAIT) != request.size())
+        kill();
 }
 
 bool ScanWorker::isAlive() const

@@ -4,6 +4,7 @@
 #include "Sentinel/pool/ResourcePool.h"
 #include "Sentinel/worker/ScanWorker.h"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -34,10 +35,12 @@ public:
         const std::lock_guard lock(m_mutex);
         return taken(m_leases.find(ticket));
     }
+    //! One that lives: nobody is to be blamed for the death of another's.
     std::optional<Lease> takeLongest()
     {
         const std::lock_guard lock(m_mutex);
-        return taken(m_leases.begin());
+        return taken(
+            std::ranges::find_if(m_leases, [](const auto &one) { return one.second->isAlive(); }));
     }
 
 private:

@@ -6,9 +6,8 @@
 
 namespace Sentinel {
 
-WorkerEngine::WorkerEngine(
-    std::shared_ptr<WorkerParent> parent, WorkerFleet::Settings settings, qint64 maxScanBytes)
-    : m_fleet(std::move(parent), std::move(settings)), m_maxScanBytes(maxScanBytes)
+WorkerEngine::WorkerEngine(std::shared_ptr<WorkerParent> parent, WorkerFleet::Settings settings)
+    : m_maxScanBytes(settings.rules.maxScanBytes), m_fleet(std::move(parent), std::move(settings))
 {
 }
 

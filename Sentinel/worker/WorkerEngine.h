@@ -17,9 +17,7 @@ namespace Sentinel {
 //! Thread: any.
 class WorkerEngine final : public ScanEngine {
 public:
-    //! \p maxScanBytes: the largest content that a scan will be about.
-    WorkerEngine(
-        std::shared_ptr<WorkerParent> parent, WorkerFleet::Settings settings, qint64 maxScanBytes);
+    WorkerEngine(std::shared_ptr<WorkerParent> parent, WorkerFleet::Settings settings);
     Q_DISABLE_COPY_MOVE(WorkerEngine)
 
     const RuleSetSummary &rules() const override { return m_fleet.rules(); }
@@ -29,8 +27,8 @@ public:
     WorkerFleet &fleet() const { return m_fleet; }
 
 private:
-    mutable WorkerFleet m_fleet; // locks by itself
     const qint64 m_maxScanBytes;
+    mutable WorkerFleet m_fleet; // locks by itself
 };
 
 } // namespace Sentinel

@@ -75,6 +75,8 @@ std::expected<void, QString> WorkerFleet::replaceParent(const std::shared_ptr<Wo
 std::optional<QString> WorkerFleet::crashOf(const ScanWorker &worker)
 {
     const auto parent = this->parent();
+    if (!parent->hasMade(worker))
+        return std::nullopt; // that one has been replaced meanwhile
     QString ending = parent->endingOf(worker);
     if (!parent->isAlive())
         return std::nullopt;

@@ -80,9 +80,18 @@ WorkerAnswer ContentSlices::step(const WorkerRequest &request)
 //! There is nowhere to write to, and who tries is ended by the sandbox.
 void dropMessage(QtMsgType, const QMessageLogContext &, const QString &) { }
 
-int serve(const FileDescriptor &socket, const std::shared_ptr<const RuleSet> &ruleSet)
+//! Room to map one content of \p maxScanBytes.
+SandboxLimits limitsFor(qint64 maxScanBytes)
 {
-    if (!sendPacket(socket.get(), encode(WorkerReady{enterSandbox().features})))
+    SandboxLimits limits;
+    limits.addressBytes += std::max<qint64>(maxScanBytes - Limits::maxScanBytes, 0);
+    return limits;
+}
+
+int serve(const FileDescriptor &socket, const std::shared_ptr<const RuleSet> &ruleSet,
+    const SandboxLimits &limits)
+{
+    if (!sendPacket(socket.get(), encode(WorkerReady{enterSandbox(limits).features})))
         return 0;
     std::unique_ptr<ContentSlices> scan;
     while (const auto packet = receivePacket(socket.get())) {
@@ -113,12 +122,13 @@ int serve(const FileDescriptor &socket, const std::shared_ptr<const RuleSet> &ru
 
 } // namespace
 
-void runWorkerLoop(FileDescriptor socket, std::shared_ptr<const RuleSet> ruleSet)
+void runWorkerLoop(
+    FileDescriptor socket, std::shared_ptr<const RuleSet> ruleSet, qint64 maxScanBytes)
 {
     qInstallMessageHandler(&dropMessage);
     int code = 1;
     try {
-        code = serve(socket, ruleSet);
+        code = serve(socket, ruleSet, limitsFor(maxScanBytes));
     } catch (const std::exception &) {
         // Out of memory, in most cases. Whoever waits sees the end of the process.
     }

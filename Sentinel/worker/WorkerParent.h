@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 
 namespace Sentinel {
 
@@ -20,14 +21,15 @@ namespace Sentinel {
 //! A new set of rules is a new parent; the old one stays as long as somebody needs its workers, as
 //! they end with it.
 //!
-//! Owner:  shared by whoever makes workers, and by the workers.
+//! Owner:  shared by whoever makes workers or has any.
 //! Thread: any (locked).
 class WorkerParent {
 public:
     //! Starts \p program (a sentinel) and waits until it has compiled \p rules, Limits::
     //! maxRuleCompilation at most. The error: all that is wrong with the rules, or with starting.
+    //! To stop it by \p stop is one of them.
     static std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> start(
-        const QByteArray &program, const WorkerRules &rules);
+        const QByteArray &program, const WorkerRules &rules, const std::stop_token &stop = {});
     //! Ends the process, and so all of its workers.
     ~WorkerParent();
     Q_DISABLE_COPY_MOVE(WorkerParent)
@@ -43,6 +45,8 @@ public:
 
     //! False once the process has ended: then there will be no more workers.
     bool isAlive();
+    //! False if \p worker was made by another one, before.
+    bool hasMade(const ScanWorker &worker) const { return worker.record()->madeAt >= m_startedAt; }
 
 private:
     WorkerParent(FileDescriptor control, std::unique_ptr<ChildProcess> process);
@@ -51,7 +55,8 @@ private:
     std::mutex m_mutex; // a question and its answer belong together
     const FileDescriptor m_control;
     const std::unique_ptr<ChildProcess> m_process;
-    bool m_isAnswering = true; // false: it is dead, or as good as dead
+    const Clock::time_point m_startedAt = Clock::now();
+    bool m_isAnswering = true; // false, for good: it is dead, or as good as dead
     ReloadResult m_rules;
 };
 

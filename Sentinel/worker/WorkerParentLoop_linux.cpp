@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstring>
 #include <deque>
+#include <utility>
 
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -39,8 +40,8 @@ void warmUp(const std::shared_ptr<const RuleSet> &ruleSet)
 }
 
 //! The child's side of a fork.
-[[noreturn]] void becomeWorker(
-    FileDescriptor socket, const std::shared_ptr<const RuleSet> &ruleSet, pid_t parent)
+[[noreturn]] void becomeWorker(FileDescriptor socket, const std::shared_ptr<const RuleSet> &ruleSet,
+    qint64 maxScanBytes, pid_t parent)
 {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL);
     if (::getppid() != parent) // it died before it could have told us
@@ -48,18 +49,23 @@ void warmUp(const std::shared_ptr<const RuleSet> &ruleSet)
     const auto own = unsigned(socket.get());
     ::syscall(SYS_close_range, unsigned(ChildProcess::socketDescriptor), own - 1, 0U);
     ::syscall(SYS_close_range, own + 1, ~0U, 0U);
-    runWorkerLoop(std::move(socket), ruleSet);
+    runWorkerLoop(std::move(socket), ruleSet, maxScanBytes);
 }
 
 //! The workers that were forked here, and how the last of them have ended.
 class Children {
 public:
-    bool fork(int control, FileDescriptor socket, const std::shared_ptr<const RuleSet> &ruleSet)
+    Children(std::shared_ptr<const RuleSet> ruleSet, qint64 maxScanBytes)
+        : m_ruleSet(std::move(ruleSet)), m_maxScanBytes(maxScanBytes)
+    {
+    }
+
+    bool fork(int control, FileDescriptor socket)
     {
         const pid_t self = ::getpid();
         const pid_t child = ::fork();
         if (child == 0)
-            becomeWorker(std::move(socket), ruleSet, self);
+            becomeWorker(std::move(socket), m_ruleSet, m_maxScanBytes, self);
         const FileDescriptor process(child < 0 ? -1 : int(::syscall(SYS_pidfd_open, child, 0U)));
         reapEnded(); // after it: until then, nobody reaps the new one
         return sendPacket(
@@ -104,6 +110,8 @@ private:
             + ::strsignal(WTERMSIG(status)) + ')';
     }
 
+    const std::shared_ptr<const RuleSet> m_ruleSet;
+    const qint64 m_maxScanBytes;
     std::deque<Ending> m_endings;
 };
 
@@ -112,9 +120,12 @@ private:
 int runWorkerParent(const QByteArrayList &arguments)
 {
     const FileDescriptor control(ChildProcess::socketDescriptor);
-    std::signal(SIGINT, SIG_IGN); // Ctrl-C is the broker's, and our end follows from its own
+    // What ends a whole process group is for the broker, and our end follows from its own.
+    std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGTERM, SIG_IGN);
     std::signal(SIGPIPE, SIG_IGN);
     const WorkerRules rules = WorkerRules::fromArguments(arguments);
+    ::alarm(unsigned(Limits::maxRuleCompilation.count())); // also if nobody waits any more
     auto compiled = compileRules(rules.paths, rules.options);
     ReloadResult result;
     result.isActivated = compiled.has_value();
@@ -123,14 +134,14 @@ int runWorkerParent(const QByteArrayList &arguments)
         result.rules = summaryOf(*compiled->ruleSet);
         ::alarm(unsigned(Limits::maxWarmUp.count())); // some rules would never come to an end
         warmUp(compiled->ruleSet);
-        ::alarm(0);
     }
+    ::alarm(0);
     if (!sendPacket(control.get(), encode(Message(result))) || !compiled)
         return 1;
-    Children children;
+    Children children(compiled->ruleSet, rules.maxScanBytes);
     while (auto packet = receivePacket(control.get())) {
         const bool isAnswered = packet->file.isValid()
-            ? children.fork(control.get(), std::move(packet->file), compiled->ruleSet)
+            ? children.fork(control.get(), std::move(packet->file))
             : children.tellEnding(control.get(), packet->bytes);
         if (!isAnswered)
             return 1;

@@ -37,7 +37,7 @@ WorkerParent::WorkerParent(FileDescriptor control, std::unique_ptr<ChildProcess>
 WorkerParent::~WorkerParent() = default;
 
 std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> WorkerParent::start(
-    const QByteArray &program, const WorkerRules &rules)
+    const QByteArray &program, const WorkerRules &rules, const std::stop_token &stop)
 {
     auto sockets = LocalSocket::connectedPair();
     if (!sockets)
@@ -49,6 +49,7 @@ std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> WorkerPar
     const std::shared_ptr<WorkerParent> parent(
         new WorkerParent(std::move(sockets->first), std::move(*process)));
     sockets->second = {}; // so that the parent's end is the end
+    const std::stop_callback onStop(stop, [&parent] { parent->m_process->kill(); });
     limitPatience(parent->m_control.get(), Limits::maxRuleCompilation);
     const auto packet = receivePacket(parent->m_control.get());
     const auto message = packet ? decode(packet->bytes) : std::unexpected(ProtocolError{});
@@ -75,6 +76,8 @@ bool WorkerParent::isAlive()
 std::optional<Packet> WorkerParent::ask(QByteArrayView question, int descriptor)
 {
     const std::lock_guard lock(m_mutex);
+    if (!m_isAnswering) // an answer that came too late would be taken for that to this question
+        return std::nullopt;
     const bool isSent = sendPacket(m_control.get(), question, descriptor);
     auto answer = isSent ? receivePacket(m_control.get()) : std::nullopt;
     m_isAnswering = answer.has_value();

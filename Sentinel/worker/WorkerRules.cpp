@@ -9,7 +9,7 @@ QByteArrayList WorkerRules::arguments() const
 {
     QByteArrayList all{
         options.badFiles == BadRuleFiles::Skip ? QByteArray("skip") : QByteArray("refuse"),
-        QByteArray::number(int(options.unratedSeverity))};
+        QByteArray::number(int(options.unratedSeverity)), QByteArray::number(maxScanBytes)};
     for (const QString &path : paths)
         all.append(QFile::encodeName(path));
     return all;
@@ -22,7 +22,8 @@ WorkerRules WorkerRules::fromArguments(const QByteArrayList &arguments)
         arguments.value(0) == "skip" ? BadRuleFiles::Skip : BadRuleFiles::Refuse;
     rules.options.unratedSeverity =
         Severity(qBound(0, arguments.value(1).toInt(), int(Severity::Malicious)));
-    for (const QByteArray &path : arguments.mid(2))
+    rules.maxScanBytes = arguments.value(2).toLongLong();
+    for (const QByteArray &path : arguments.mid(3))
         rules.paths.append(QFile::decodeName(path));
     return rules;
 }

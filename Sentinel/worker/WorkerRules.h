@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "SecurityTap/Limits.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 
 #include <QByteArrayList>
 
 namespace Sentinel {
 
-//! \brief Which rules the workers of a parent have, as it is told at its start.
+//! \brief Which rules the workers of a parent have, and for which contents, as it is told at its
+//! start.
 struct WorkerRules {
     QStringList paths;
     RuleOptions options;
+    qint64 maxScanBytes = Limits::maxScanBytes; //!< they can map so much
 
     //! What follows the program's name and the internal command's.
     QByteArrayList arguments() const;

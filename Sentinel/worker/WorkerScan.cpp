@@ -61,6 +61,10 @@ ScanTask::Progress WorkerScan::step(const SliceBudget &budget)
         budget.setInterrupt(nullptr);
     if (!answer)
         return loseWorker(budget, extent.isComplete, answer.error());
+    // Killed just after its answer, it may look alive for a moment, and the next scan would be
+    // blamed for its death.
+    if (budget.isAbandoned && budget.isAbandoned())
+        return loseWorker(budget, extent.isComplete, {});
     if (!isPossible(*answer, extent))
         return loseWorker(budget, extent.isComplete, QStringLiteral("which lied"));
     return use(std::move(*answer), budget);
