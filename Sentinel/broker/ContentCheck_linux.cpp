@@ -61,6 +61,10 @@ std::expected<FileDescriptor, QString> readOnly(FileDescriptor file)
     const int flags = ::fcntl(file.get(), F_GETFL);
     if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
         return file;
+    constexpr int unchangeable = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK;
+    const int seals = ::fcntl(file.get(), F_GET_SEALS);
+    if (seals >= 0 && (seals & unchangeable) == unchangeable)
+        return file;
     const QByteArray path = "/proc/self/fd/" + QByteArray::number(file.get());
     FileDescriptor reader(::open(path.constData(), O_RDONLY | O_CLOEXEC));
     if (!reader.isValid())
