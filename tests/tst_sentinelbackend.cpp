@@ -140,6 +140,8 @@ private Q_SLOTS:
     void spawned_dies_isStartedAgain();
     void auto_prefersTheOneThatRuns();
     void auto_nobodyListens_startsOne();
+    void auto_notWelcome_startsOne_data();
+    void auto_notWelcome_startsOne();
     void stop_answersAll_andMayBeginAgain();
     void stop_whileManyAsk_eachIsAnsweredOnce();
 
@@ -951,6 +953,26 @@ void SentinelBackendTest::auto_nobodyListens_startsOne()
     const quint64 id = submit(subjectOf("x"));
     AWAIT_EQUAL(m_answers->count(), 1);
     QCOMPARE(int(m_answers->of(id).front().verdict()), int(Verdict::Clean));
+}
+
+void SentinelBackendTest::auto_notWelcome_startsOne_data()
+{
+    QTest::addColumn<bool>("isRefused");
+    QTest::newRow("another version") << true;
+    QTest::newRow("it hangs") << false;
+}
+
+void SentinelBackendTest::auto_notWelcome_startsOne()
+{
+    QFETCH(const bool, isRefused);
+    m_settings.patience.systemWelcome = 50ms;
+    m_sentinel->script = [isRefused](FakePeer &peer, const Message &) {
+        if (isRefused)
+            peer.send(Refusal{QStringLiteral("update the older one")});
+    };
+    make(Isolation::Auto).start();
+    AWAIT_EQUAL(times(ScannerState::Open), 1);
+    QCOMPARE(m_sentinel->connections(), 1);
 }
 
 void SentinelBackendTest::stop_answersAll_andMayBeginAgain()
