@@ -186,7 +186,6 @@ void RemoteScans::fail(quint64 id, ScanResult result)
     if (at == m_scans.end())
         return;
     Scan scan = takeOut(at);
-    m_owed.erase(scan.wireId);
     lock.unlock();
     answer(std::move(scan), std::move(result));
 }
@@ -258,6 +257,14 @@ std::optional<Message> RemoteScans::messageFor(quint64 id, Scan &scan)
     const ScanSubject &subject = scan.request->subject();
     return ScanBegin{scan.wireId, subject.metadata, subject.filePath, subject.fileType,
         scan.sizeBytes, scan.isComplete, timeout, m_settings.wantsSha256};
+}
+
+void RemoteScans::withdraw(const Telling &begin, ScanResult result)
+{
+    Lock lock(m_mutex);
+    m_owed.erase(std::get<ScanBegin>(begin.message).id); // so that no ScanCancel follows either
+    lock.unlock();
+    fail(begin.request, std::move(result));
 }
 
 RemoteScans::Arrival RemoteScans::take(ScanVerdict verdict)

@@ -252,8 +252,8 @@ void SentinelLink::tell()
             auto made =
                 telling->file ? duplicated(telling->file->get()) : contentFile(*telling->content);
             if (!made) {
-                m_scans->fail(
-                    telling->request, ScanResult::notScanned(Reason::Unreadable, made.error()));
+                m_scans->withdraw(
+                    *telling, ScanResult::notScanned(Reason::Unreadable, made.error()));
                 continue;
             }
             file = *std::move(made);
