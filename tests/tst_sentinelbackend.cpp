@@ -10,6 +10,7 @@
 #include <QTest>
 
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -108,6 +109,7 @@ private Q_SLOTS:
     void loader_thatFails();
     void submit_tooLarge_isRefused();
     void submit_tooMany_isRefused();
+    void submit_tooManyBytesToCopy_isRefused();
     void submit_notStarted_isRefused();
     void cancel_answersAtOnceAndTells();
     void verdict_late_isDiscarded();
@@ -474,6 +476,34 @@ void SentinelBackendTest::submit_tooMany_isRefused()
         peer().send(ScanVerdict{begin.id, cleanResult(1), {}});
     AWAIT_EQUAL(m_answers->count(), Limits::maxUnansweredRequests);
     QVERIFY(m_answers->isEachOne());
+}
+
+void SentinelBackendTest::submit_tooManyBytesToCopy_isRefused()
+{
+    m_settings.maxScanBytes = 2 * Limits::maxQueuedBytes;
+    open();
+    std::promise<void> end;
+    const std::shared_future<void> ended = end.get_future().share();
+    const auto large = [&ended](qint64 sizeBytes) {
+        ScanSubject subject;
+        subject.sizeBytes = sizeBytes;
+        subject.loader = [ended]() -> std::expected<std::shared_ptr<const Content>, ScanResult> {
+            ended.wait();
+            return std::unexpected(ScanResult::notScanned(Reason::Unreadable));
+        };
+        return subject;
+    };
+    const quint64 alone = submit(large(Limits::maxQueuedBytes + 1));
+    QVERIFY(alone != 0);
+    const auto refused = std::make_shared<ScanRequest>(large(1), nullptr);
+    QVERIFY(m_backend->submit(refused) == Reason::QueueFull);
+    ScanSubject inFile = subjectOf("x");
+    inFile.file = fileOf("x");
+    QVERIFY(submit(inFile) != 0); // nothing is copied
+    m_backend->cancel(alone, ScanResult::notScanned(Reason::Cancelled));
+    QVERIFY(submit(large(Limits::maxQueuedBytes)) != 0);
+    end.set_value();
+    AWAIT_EQUAL(m_answers->count(), 2); // and the one in the file waits
 }
 
 void SentinelBackendTest::submit_notStarted_isRefused()

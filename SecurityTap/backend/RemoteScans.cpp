@@ -37,6 +37,8 @@ std::expected<RemoteScans::Lack, Reason> RemoteScans::add(std::shared_ptr<ScanRe
     scan.isComplete = extent.isComplete;
     if (!scan.file && !scan.isComplete)
         scan.stage = Stage::Growing;
+    if (scan.isComplete && !scan.file && !(scan.content && scan.content->file() >= 0))
+        scan.copiedBytes = std::max(extent.sizeBytes, subject.sizeBytes);
 
     const quint64 id = scan.request->id();
     const Deadline deadline = extent.isComplete ? scan.request->createdAt()
@@ -47,6 +49,10 @@ std::expected<RemoteScans::Lack, Reason> RemoteScans::add(std::shared_ptr<ScanRe
         return std::unexpected(Reason::ScannerUnavailable);
     if (int(m_scans.size()) >= Limits::maxUnansweredRequests)
         return std::unexpected(Reason::QueueFull);
+    const qint64 copied = m_copiedBytes + scan.copiedBytes;
+    if (m_copiedBytes > 0 && copied > std::max(m_copiedBytes, Limits::maxQueuedBytes))
+        return std::unexpected(Reason::QueueFull);
+    m_copiedBytes = copied;
     Scan &added = m_scans.emplace(id, std::move(scan)).first->second;
     m_peakRequests = std::max(m_peakRequests, int(m_scans.size()));
     setDeadline(added, deadline);
@@ -375,6 +381,7 @@ RemoteScans::Scan RemoteScans::takeOut(Scans::iterator at)
 {
     Scan scan = std::move(at->second);
     m_scans.erase(at);
+    m_copiedBytes -= scan.copiedBytes;
     return scan;
 }
 

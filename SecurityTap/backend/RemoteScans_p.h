@@ -27,7 +27,7 @@ namespace Sentinel {
 //!
 //! Owner:  shared by the backend, its link and its loaders.
 //! Thread: any (locked); nothing is told, sent or copied under the lock.
-//! Limits: Limits::maxUnansweredRequests, maxOwedVerdicts, maxUnacknowledgedVerdicts.
+//! Limits: Limits::maxUnansweredRequests, maxOwedVerdicts, maxUnacknowledgedVerdicts;
 //! maxQueuedBytes
 //!         of contents that are to be copied, or one.
 class RemoteScans {
@@ -99,6 +99,7 @@ private:
         std::shared_ptr<const FileDescriptor> file;
         std::shared_ptr<const Content> content; // where there is no file
         Stage stage = Stage::Ready;
+        qint64 copiedBytes = 0; // of a content that had no file
         // What is wanted
         qint64 sizeBytes = 0;
         bool isComplete = false;
@@ -138,6 +139,7 @@ private:
     bool m_isAdmitting = false;
     Deadline m_earliest = noDeadline; // no request is due before
     int m_peakRequests = 0;
+    qint64 m_copiedBytes = 0;
     std::shared_ptr<const std::function<void()>> m_bell;
     bool m_isRung = false;
 };
