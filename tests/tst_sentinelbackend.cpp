@@ -116,6 +116,7 @@ private Q_SLOTS:
     void verdict_cleanOfAnotherSize_isAnError();
     void verdict_cleanOfAGrowingContent_isAnError();
     void verdict_threatOfAGrowingContent_isTaken();
+    void verdict_queueFullOfAGrowingContent_isAskedAgain();
     void verdict_acknowledged_isToldOnce();
     void deadline_sentinelIsLate_timesOutAndTells();
     void deadline_notConnected_timesOut();
@@ -584,6 +585,40 @@ void SentinelBackendTest::verdict_threatOfAGrowingContent_isTaken()
     peer().send(ScanVerdict{1, maliciousResult(3), {}});
     AWAIT_EQUAL(m_answers->count(), 1);
     QCOMPARE(int(m_answers->of(id).front().verdict()), int(Verdict::Malicious));
+}
+
+void SentinelBackendTest::verdict_queueFullOfAGrowingContent_isAskedAgain()
+{
+    open();
+    const QByteArray bytes(3000, 'x');
+    ScanSubject subject;
+    subject.content = growing(1000, bytes);
+    subject.file = fileOf(bytes);
+    const quint64 id = submit(subject);
+    const auto refuseLast = [this] {
+        const quint64 last = peer().all<ScanBegin>().back().id;
+        peer().send(ScanVerdict{last, ScanResult::notScanned(Reason::QueueFull), {}});
+        peer().send(Ping{last});
+    };
+    AWAIT_EQUAL(peer().count<ScanBegin>(), 1);
+    refuseLast();
+    AWAIT_EQUAL(peer().count<Pong>(), 1); // it has heard of it
+    m_backend->growContent(id, 2000);
+    AWAIT_EQUAL(peer().count<ScanBegin>(), 2);
+    QCOMPARE(peer().all<ScanBegin>().back().sizeBytes, 2000);
+    refuseLast();
+    AWAIT_EQUAL(peer().count<Pong>(), 2);
+    m_backend->completeContent(id, 3000);
+    AWAIT_EQUAL(peer().count<ScanBegin>(), 3);
+    QVERIFY(peer().all<ScanBegin>().back().isComplete);
+    QCOMPARE(m_answers->count(), 0);
+    QCOMPARE(m_backend->telemetry().totalScansFailed, 0);
+
+    // With all there is, the refusal is the answer.
+    refuseLast();
+    AWAIT_EQUAL(m_answers->count(), 1);
+    QCOMPARE(int(m_answers->of(id).front().reason()), int(Reason::QueueFull));
+    QCOMPARE(m_sentinel->connections(), 1);
 }
 
 void SentinelBackendTest::verdict_acknowledged_isToldOnce()

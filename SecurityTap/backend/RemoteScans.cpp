@@ -284,12 +284,18 @@ RemoteScans::Arrival RemoteScans::take(ScanVerdict verdict)
     const auto at = m_scans.find(id);
     if (at == m_scans.end())
         return Arrival::Late;
+    if (!at->second.isToldComplete && verdict.result.reason() == Reason::QueueFull) {
+        // There was no room for it yet. It is asked again as it grows, and once it is complete.
+        at->second.wireId = 0;
+        if (at->second.isComplete)
+            list(id, at->second);
+        return Arrival::Answer;
+    }
     Scan scan = takeOut(at);
     m_unacknowledged.emplace(id, verdict.id);
     if (int(m_unacknowledged.size()) > Limits::maxUnacknowledgedVerdicts)
         m_unacknowledged.erase(m_unacknowledged.begin());
     lock.unlock();
-
     const qint64 judged = verdict.result.coverage().bytesTotal;
     if (verdict.result.verdict() == Verdict::Clean
         && (!scan.isToldComplete || judged != scan.toldBytes)) {
