@@ -24,13 +24,18 @@ public:
     explicit SpawnTerms(int socket)
     {
         ::posix_spawn_file_actions_init(&m_actions);
-        ::posix_spawn_file_actions_addopen(&m_actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-        ::posix_spawn_file_actions_addopen(&m_actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-        // To itself, it would keep its mark to be closed: so by way of another number.
+        // To itself, it would keep its mark to be closed: so by way of another number. And before
+        // all else, as it is among the standard ones where we have none.
         constexpr int target = ChildProcess::socketDescriptor;
         constexpr int away = target + 1;
         ::posix_spawn_file_actions_adddup2(&m_actions, socket, away);
         ::posix_spawn_file_actions_adddup2(&m_actions, away, target);
+        ::posix_spawn_file_actions_addopen(&m_actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+        ::posix_spawn_file_actions_addopen(&m_actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+        // Else its errors would be written to whatever it opens first.
+        const int error = ::fcntl(STDERR_FILENO, F_GETFD);
+        if (error < 0 || (error & FD_CLOEXEC) != 0)
+            ::posix_spawn_file_actions_addopen(&m_actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
         ::posix_spawn_file_actions_addclosefrom_np(&m_actions, away);
 
         ::posix_spawnattr_init(&m_attributes);
@@ -74,7 +79,7 @@ std::expected<std::unique_ptr<ChildProcess>, QString> ChildProcess::start(
         return std::unexpected(QStringLiteral("%1 cannot be started: %2")
                                    .arg(QString::fromLocal8Bit(program), qt_error_string(error)));
     }
-    // Nobody else reaps our child, so that this is still the same process.
+    // If somebody else has reaped it by now, there is none (ESRCH).
     FileDescriptor process(int(::syscall(SYS_pidfd_open, pid, 0U)));
     return std::unique_ptr<ChildProcess>(new ChildProcess(pid, std::move(process)));
 }
@@ -92,10 +97,14 @@ bool ChildProcess::hasEnded()
 
 void ChildProcess::kill()
 {
-    // By its number where there is no pidfd: until it is reaped, that is not used again.
-    if (m_process.isValid())
+    if (m_process.isValid()) {
         ::syscall(SYS_pidfd_send_signal, m_process.get(), SIGKILL, nullptr, 0U);
-    else if (!m_hasEnded)
+        return;
+    }
+    // By its number where there is no pidfd. That is not used again before it is reaped, which
+    // nobody but us does, unless SIGCHLD is ignored or somebody waits for all children.
+    siginfo_t end{};
+    if (!m_hasEnded && ::waitid(P_PID, id_t(m_pid), &end, WEXITED | WNOHANG | WNOWAIT) == 0)
         ::kill(m_pid, SIGKILL);
 }
 

@@ -10,6 +10,7 @@
 #include <QTest>
 
 #include <atomic>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -108,12 +109,14 @@ private Q_SLOTS:
     void loader_thatFails();
     void submit_tooLarge_isRefused();
     void submit_tooMany_isRefused();
+    void submit_tooManyBytesToCopy_isRefused();
     void submit_notStarted_isRefused();
     void cancel_answersAtOnceAndTells();
     void verdict_late_isDiscarded();
     void verdict_cleanOfAnotherSize_isAnError();
     void verdict_cleanOfAGrowingContent_isAnError();
     void verdict_threatOfAGrowingContent_isTaken();
+    void verdict_queueFullOfAGrowingContent_isAskedAgain();
     void verdict_acknowledged_isToldOnce();
     void deadline_sentinelIsLate_timesOutAndTells();
     void deadline_notConnected_timesOut();
@@ -141,6 +144,8 @@ private Q_SLOTS:
     void spawned_dies_isStartedAgain();
     void auto_prefersTheOneThatRuns();
     void auto_nobodyListens_startsOne();
+    void auto_notWelcome_startsOne_data();
+    void auto_notWelcome_startsOne();
     void stop_answersAll_andMayBeginAgain();
     void stop_whileManyAsk_eachIsAnsweredOnce();
 
@@ -475,6 +480,34 @@ void SentinelBackendTest::submit_tooMany_isRefused()
     QVERIFY(m_answers->isEachOne());
 }
 
+void SentinelBackendTest::submit_tooManyBytesToCopy_isRefused()
+{
+    m_settings.maxScanBytes = 2 * Limits::maxQueuedBytes;
+    open();
+    std::promise<void> end;
+    const std::shared_future<void> ended = end.get_future().share();
+    const auto large = [&ended](qint64 sizeBytes) {
+        ScanSubject subject;
+        subject.sizeBytes = sizeBytes;
+        subject.loader = [ended]() -> std::expected<std::shared_ptr<const Content>, ScanResult> {
+            ended.wait();
+            return std::unexpected(ScanResult::notScanned(Reason::Unreadable));
+        };
+        return subject;
+    };
+    const quint64 alone = submit(large(Limits::maxQueuedBytes + 1));
+    QVERIFY(alone != 0);
+    const auto refused = std::make_shared<ScanRequest>(large(1), nullptr);
+    QVERIFY(m_backend->submit(refused) == Reason::QueueFull);
+    ScanSubject inFile = subjectOf("x");
+    inFile.file = fileOf("x");
+    QVERIFY(submit(inFile) != 0); // nothing is copied
+    m_backend->cancel(alone, ScanResult::notScanned(Reason::Cancelled));
+    QVERIFY(submit(large(Limits::maxQueuedBytes)) != 0);
+    end.set_value();
+    AWAIT_EQUAL(m_answers->count(), 2); // and the one in the file waits
+}
+
 void SentinelBackendTest::submit_notStarted_isRefused()
 {
     make();
@@ -553,6 +586,40 @@ void SentinelBackendTest::verdict_threatOfAGrowingContent_isTaken()
     peer().send(ScanVerdict{1, maliciousResult(3), {}});
     AWAIT_EQUAL(m_answers->count(), 1);
     QCOMPARE(int(m_answers->of(id).front().verdict()), int(Verdict::Malicious));
+}
+
+void SentinelBackendTest::verdict_queueFullOfAGrowingContent_isAskedAgain()
+{
+    open();
+    const QByteArray bytes(3000, 'x');
+    ScanSubject subject;
+    subject.content = growing(1000, bytes);
+    subject.file = fileOf(bytes);
+    const quint64 id = submit(subject);
+    const auto refuseLast = [this] {
+        const quint64 last = peer().all<ScanBegin>().back().id;
+        peer().send(ScanVerdict{last, ScanResult::notScanned(Reason::QueueFull), {}});
+        peer().send(Ping{last});
+    };
+    AWAIT_EQUAL(peer().count<ScanBegin>(), 1);
+    refuseLast();
+    AWAIT_EQUAL(peer().count<Pong>(), 1); // it has heard of it
+    m_backend->growContent(id, 2000);
+    AWAIT_EQUAL(peer().count<ScanBegin>(), 2);
+    QCOMPARE(peer().all<ScanBegin>().back().sizeBytes, 2000);
+    refuseLast();
+    AWAIT_EQUAL(peer().count<Pong>(), 2);
+    m_backend->completeContent(id, 3000);
+    AWAIT_EQUAL(peer().count<ScanBegin>(), 3);
+    QVERIFY(peer().all<ScanBegin>().back().isComplete);
+    QCOMPARE(m_answers->count(), 0);
+    QCOMPARE(m_backend->telemetry().totalScansFailed, 0);
+
+    // With all there is, the refusal is the answer.
+    refuseLast();
+    AWAIT_EQUAL(m_answers->count(), 1);
+    QCOMPARE(int(m_answers->of(id).front().reason()), int(Reason::QueueFull));
+    QCOMPARE(m_sentinel->connections(), 1);
 }
 
 void SentinelBackendTest::verdict_acknowledged_isToldOnce()
@@ -978,6 +1045,26 @@ void SentinelBackendTest::auto_nobodyListens_startsOne()
     const quint64 id = submit(subjectOf("x"));
     AWAIT_EQUAL(m_answers->count(), 1);
     QCOMPARE(int(m_answers->of(id).front().verdict()), int(Verdict::Clean));
+}
+
+void SentinelBackendTest::auto_notWelcome_startsOne_data()
+{
+    QTest::addColumn<bool>("isRefused");
+    QTest::newRow("another version") << true;
+    QTest::newRow("it hangs") << false;
+}
+
+void SentinelBackendTest::auto_notWelcome_startsOne()
+{
+    QFETCH(const bool, isRefused);
+    m_settings.patience.systemWelcome = 50ms;
+    m_sentinel->script = [isRefused](FakePeer &peer, const Message &) {
+        if (isRefused)
+            peer.send(Refusal{QStringLiteral("update the older one")});
+    };
+    make(Isolation::Auto).start();
+    AWAIT_EQUAL(times(ScannerState::Open), 1);
+    QCOMPARE(m_sentinel->connections(), 1);
 }
 
 void SentinelBackendTest::stop_answersAll_andMayBeginAgain()

@@ -37,6 +37,8 @@ std::expected<RemoteScans::Lack, Reason> RemoteScans::add(std::shared_ptr<ScanRe
     scan.isComplete = extent.isComplete;
     if (!scan.file && !scan.isComplete)
         scan.stage = Stage::Growing;
+    if (scan.isComplete && !scan.file && !(scan.content && scan.content->file() >= 0))
+        scan.copiedBytes = std::max(extent.sizeBytes, subject.sizeBytes);
 
     const quint64 id = scan.request->id();
     const Deadline deadline = extent.isComplete ? scan.request->createdAt()
@@ -47,6 +49,10 @@ std::expected<RemoteScans::Lack, Reason> RemoteScans::add(std::shared_ptr<ScanRe
         return std::unexpected(Reason::ScannerUnavailable);
     if (int(m_scans.size()) >= Limits::maxUnansweredRequests)
         return std::unexpected(Reason::QueueFull);
+    const qint64 copied = m_copiedBytes + scan.copiedBytes;
+    if (m_copiedBytes > 0 && copied > std::max(m_copiedBytes, Limits::maxQueuedBytes))
+        return std::unexpected(Reason::QueueFull);
+    m_copiedBytes = copied;
     Scan &added = m_scans.emplace(id, std::move(scan)).first->second;
     m_peakRequests = std::max(m_peakRequests, int(m_scans.size()));
     setDeadline(added, deadline);
@@ -186,7 +192,6 @@ void RemoteScans::fail(quint64 id, ScanResult result)
     if (at == m_scans.end())
         return;
     Scan scan = takeOut(at);
-    m_owed.erase(scan.wireId);
     lock.unlock();
     answer(std::move(scan), std::move(result));
 }
@@ -260,6 +265,14 @@ std::optional<Message> RemoteScans::messageFor(quint64 id, Scan &scan)
         scan.sizeBytes, scan.isComplete, timeout, m_settings.wantsSha256};
 }
 
+void RemoteScans::withdraw(const Telling &begin, ScanResult result)
+{
+    Lock lock(m_mutex);
+    m_owed.erase(std::get<ScanBegin>(begin.message).id); // so that no ScanCancel follows either
+    lock.unlock();
+    fail(begin.request, std::move(result));
+}
+
 RemoteScans::Arrival RemoteScans::take(ScanVerdict verdict)
 {
     Lock lock(m_mutex);
@@ -271,12 +284,18 @@ RemoteScans::Arrival RemoteScans::take(ScanVerdict verdict)
     const auto at = m_scans.find(id);
     if (at == m_scans.end())
         return Arrival::Late;
+    if (!at->second.isToldComplete && verdict.result.reason() == Reason::QueueFull) {
+        // There was no room for it yet. It is asked again as it grows, and once it is complete.
+        at->second.wireId = 0;
+        if (at->second.isComplete)
+            list(id, at->second);
+        return Arrival::Answer;
+    }
     Scan scan = takeOut(at);
     m_unacknowledged.emplace(id, verdict.id);
     if (int(m_unacknowledged.size()) > Limits::maxUnacknowledgedVerdicts)
         m_unacknowledged.erase(m_unacknowledged.begin());
     lock.unlock();
-
     const qint64 judged = verdict.result.coverage().bytesTotal;
     if (verdict.result.verdict() == Verdict::Clean
         && (!scan.isToldComplete || judged != scan.toldBytes)) {
@@ -368,6 +387,7 @@ RemoteScans::Scan RemoteScans::takeOut(Scans::iterator at)
 {
     Scan scan = std::move(at->second);
     m_scans.erase(at);
+    m_copiedBytes -= scan.copiedBytes;
     return scan;
 }
 

@@ -27,7 +27,9 @@ namespace Sentinel {
 //!
 //! Owner:  shared by the backend, its link and its loaders.
 //! Thread: any (locked); nothing is told, sent or copied under the lock.
-//! Limits: Limits::maxUnansweredRequests, maxOwedVerdicts, maxUnacknowledgedVerdicts.
+//! Limits: Limits::maxUnansweredRequests, maxOwedVerdicts, maxUnacknowledgedVerdicts;
+//! maxQueuedBytes
+//!         of contents that are to be copied, or one.
 class RemoteScans {
 public:
     //! What a request lacks before the sentinel can be told of it.
@@ -60,7 +62,7 @@ public:
     };
     std::optional<Source> nextSource();
     void provide(quint64 id, FileDescriptor file, qint64 sizeBytes);
-    //! Answers the request, if it has no answer yet, and owes the sentinel nothing for it.
+    //! Answers the request, if it has no answer yet.
     void fail(quint64 id, ScanResult result);
 
     // The link.
@@ -71,6 +73,8 @@ public:
     Deadline heed();
     //! What the sentinel is to be told next; nothing if it knows all, or is not connected.
     std::optional<Telling> next();
+    //! The sentinel was not told \p begin after all, as its file could not be had.
+    void withdraw(const Telling &begin, ScanResult result);
     Arrival take(ScanVerdict verdict);
     //! Answers what is overdue; returns when it is to be called again.
     Deadline expire(Clock::time_point now);
@@ -95,6 +99,7 @@ private:
         std::shared_ptr<const FileDescriptor> file;
         std::shared_ptr<const Content> content; // where there is no file
         Stage stage = Stage::Ready;
+        qint64 copiedBytes = 0; // of a content that had no file
         // What is wanted
         qint64 sizeBytes = 0;
         bool isComplete = false;
@@ -134,6 +139,7 @@ private:
     bool m_isAdmitting = false;
     Deadline m_earliest = noDeadline; // no request is due before
     int m_peakRequests = 0;
+    qint64 m_copiedBytes = 0;
     std::shared_ptr<const std::function<void()>> m_bell;
     bool m_isRung = false;
 };

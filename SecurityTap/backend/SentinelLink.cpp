@@ -137,7 +137,9 @@ std::expected<FileDescriptor, QString> SentinelLink::reach()
 {
     if (m_isolation == Isolation::Spawned)
         return spawn();
-    auto found = LocalSocket::connectTo(m_settings.socketPath);
+    std::expected<FileDescriptor, QString> found = std::unexpected(std::exchange(m_turnedAway, {}));
+    if (found.error().isEmpty())
+        found = LocalSocket::connectTo(m_settings.socketPath);
     if (found || m_isolation == Isolation::System)
         return found;
     auto spawned = spawn();
@@ -250,8 +252,8 @@ void SentinelLink::tell()
             auto made =
                 telling->file ? duplicated(telling->file->get()) : contentFile(*telling->content);
             if (!made) {
-                m_scans->fail(
-                    telling->request, ScanResult::notScanned(Reason::Unreadable, made.error()));
+                m_scans->withdraw(
+                    *telling, ScanResult::notScanned(Reason::Unreadable, made.error()));
                 continue;
             }
             file = *std::move(made);
@@ -337,8 +339,13 @@ void SentinelLink::lose(const QString &why)
         m_failures = 0;
     m_hasProvenItself = false;
     m_isPongDue = false;
+    const bool isTurnedAway = !wasOpen && m_channel && !m_child;
     m_channel.reset();
     m_child.reset();
+    if (isTurnedAway && m_isolation == Isolation::Auto) {
+        m_turnedAway = why; // it hangs or is of another version, and will be so the next time
+        return attempt();
+    }
 
     const milliseconds pause = pauseAfter(++m_failures, m_settings.patience);
     m_phase.start(pause);

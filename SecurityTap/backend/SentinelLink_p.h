@@ -83,6 +83,7 @@ private:
     int m_failures = 0; // attempts since the last connection that proved itself
     Clock::time_point m_openedAt;
     bool m_hasProvenItself = false;
+    QString m_turnedAway; // why the one that runs is of no use, until one of our own was tried
     quint64 m_lastPing = 0;
     bool m_isPongDue = false;
     std::map<quint64, Reloaded> m_reloads;
