@@ -9,7 +9,9 @@
 #include "Sentinel/StatusText.h"
 #include "Sentinel/broker/Broker.h"
 #include "Sentinel/broker/ServiceNotify.h"
+#include "Sentinel/worker/Packet.h"
 #include "ipc/ChildProcess.h"
+#include "ipc/Codec.h"
 
 #include <QCoreApplication>
 #include <QLoggingCategory>
@@ -140,6 +142,9 @@ int serve(Mode mode, const ScanArguments &arguments, Output &output)
             if (problem.level == RuleProblem::Level::Error)
                 output.message(printable(describe(problem)));
         }
+        if (mode.isSpawned) // its client hears the first of them, too
+            sendPacket(ChildProcess::socketDescriptor,
+                encode(Message(Refusal{describe(loaded.problems.front())})));
         return exitTrouble;
     }
     Broker broker(std::move(loaded), settings);

@@ -185,17 +185,14 @@ void SentinelLink::receive(const Message &message)
             breach(QStringLiteral("%1 instead of a Welcome").arg(nameOf(message)));
         return;
     }
+    noteLife();
     if (const auto *verdict = std::get_if<ScanVerdict>(&message))
         takeVerdict(*verdict);
     else if (const auto *ping = std::get_if<Ping>(&message))
         m_channel->send(Pong{ping->number});
-    else if (const auto *pong = std::get_if<Pong>(&message)) {
-        if (m_isPongDue && pong->number == m_lastPing) {
-            m_isPongDue = false;
-            m_phase.stop();
-            watchForLife();
-        }
-    } else if (const auto *changed = std::get_if<RuleSetChanged>(&message))
+    else if (std::holds_alternative<Pong>(message))
+        return; // that it came is all that it says
+    else if (const auto *changed = std::get_if<RuleSetChanged>(&message))
         useRules(changed->rules);
     else if (const auto *result = std::get_if<ReloadResult>(&message))
         reloaded(*result);
@@ -275,6 +272,15 @@ void SentinelLink::watchDeadlines(Deadline earliest)
     m_deadlines.start(std::clamp(left, milliseconds::zero(), longestNap));
 }
 
+//! Whatever is said, somebody has said it: the Pong may stand in line behind many verdicts.
+void SentinelLink::noteLife()
+{
+    if (!std::exchange(m_isPongDue, false))
+        return;
+    m_phase.stop();
+    watchForLife();
+}
+
 //! From the first scan that is owed, to the last.
 void SentinelLink::watchForLife()
 {
@@ -335,8 +341,10 @@ void SentinelLink::lose(const QString &why)
 {
     qCWarning(logScan).noquote() << "no sentinel:" << why;
     const bool wasOpen = m_state == ScannerState::Open;
-    if (wasOpen && (m_hasProvenItself || Clock::now() - m_openedAt >= Limits::provenConnection))
+    if (wasOpen && Clock::now() - m_openedAt >= Limits::provenConnection)
         m_failures = 0;
+    else if (wasOpen && m_hasProvenItself) // it works, and may be what the next scan ends again
+        m_failures = std::min(m_failures, 1);
     m_hasProvenItself = false;
     m_isPongDue = false;
     const bool isTurnedAway = !wasOpen && m_channel && !m_child;

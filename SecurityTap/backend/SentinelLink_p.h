@@ -63,6 +63,7 @@ private:
     void takeVerdict(const ScanVerdict &verdict);
     void tell();
     void watchDeadlines(Deadline earliest);
+    void noteLife();
     void watchForLife();
     void beat();
     void breach(const QString &what);
