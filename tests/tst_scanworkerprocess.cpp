@@ -16,6 +16,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 using namespace Sentinel;
 using Test::hang;
@@ -94,7 +97,9 @@ private Q_SLOTS:
     void scan_contents_verdicts();
     void scan_names_areSeen();
     void scan_streamed_followsTheContent();
+    void scan_ofAnySizeThatItIsFor_isMapped();
     void scan_droppedAndBegunAgain_isAnother();
+    void drop_workerDoesNotRead_isEndedAndNotWaitedFor();
 
     void kill_duringAScan_endsTheWait();
     void crash_mappedFileShrinks_endsTheWorkerAlone();
@@ -239,6 +244,42 @@ void TestScanWorkerProcess::scan_droppedAndBegunAgain_isAnother()
     QCOMPARE(scan(*worker, "plain")->verdict(), Verdict::Clean);
     worker->drop(); // nothing is under way: no harm
     QCOMPARE(scan(*worker, "plain")->verdict(), Verdict::Clean);
+}
+
+void TestScanWorkerProcess::scan_ofAnySizeThatItIsFor_isMapped()
+{
+    constexpr qint64 size = 4 * Limits::gib;
+    const auto parent =
+        WorkerParent::start(SENTINEL_BINARY, {m_rules.settings().rulePaths, {}, size});
+    QVERIFY(parent);
+    const auto worker = (*parent)->makeWorker();
+    QVERIFY(worker);
+    const auto spool = spoolOf("THREAT-MARK");
+    WorkerRequest request = begin(spool->sizeBytes());
+    request.mappedBytes = size; // as for one that still arrives
+    const auto answer = (*worker)->ask(request, spool->descriptor());
+    QVERIFY(answer && answer->result);
+    QCOMPARE(answer->result->verdict(), Verdict::Malicious);
+}
+
+void TestScanWorkerProcess::drop_workerDoesNotRead_isEndedAndNotWaitedFor()
+{
+    std::array<int, 2> ends{};
+    QCOMPARE(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
+    const FileDescriptor unread(ends[1]);
+    const pid_t process = ::fork();
+    if (process == 0) {
+        ::pause();
+        ::_exit(0);
+    }
+    FileDescriptor end(int(::syscall(SYS_pidfd_open, process, 0U)));
+    ScanWorker worker{FileDescriptor(ends[0]), std::move(end), process, {}};
+    QVERIFY(worker.isAlive());
+    for (int i = 0; i < 10'000; ++i)
+        worker.drop();
+    int status = 0;
+    QCOMPARE(::waitpid(process, &status, 0), process);
+    QVERIFY(WIFSIGNALED(status));
 }
 
 void TestScanWorkerProcess::kill_duringAScan_endsTheWait()
