@@ -29,6 +29,8 @@ inline constexpr int maxClients = 64;
 inline constexpr int maxScansOfClient = 1024; //!< without a verdict; each holds a descriptor
 inline constexpr int maxReloadsOfClient = 16; //!< that wait for another one to end
 inline constexpr std::chrono::seconds maxHelloWait{10};
+//! Of a scan, whatever a client asks for that is not the only one.
+inline constexpr std::chrono::minutes maxTimeoutOfClient{10};
 
 inline constexpr std::chrono::seconds maxRuleCompilation{120}; //!< with the start of its process
 inline constexpr std::chrono::seconds maxWorkerStart{10};

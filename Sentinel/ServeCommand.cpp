@@ -143,15 +143,15 @@ int serve(Mode mode, const ScanArguments &arguments, Output &output)
                 output.message(printable(describe(problem)));
         }
         if (mode.isSpawned) // its client hears the first of them, too
-            sendPacket(ChildProcess::socketDescriptor,
-                encode(Message(Refusal{describe(loaded.problems.front())})));
+            sendPacket(ChildProcess::socketDescriptor, encode(Message(Refusal{loaded.refusal()})));
         return exitTrouble;
     }
     Broker broker(std::move(loaded), settings);
     broker.watchRules();
     ServiceNotify service;
     const auto watchdog = keepServiceAlive(service);
-    QObject::connect(&broker, &Broker::rulesChanged, &broker,
+    QObject::connect(&broker, &Broker::rulesLoading, &broker, [&] { service.reloading(); });
+    QObject::connect(&broker, &Broker::rulesInForce, &broker,
         [&](const RuleSetSummary &rules) { service.ready(describe(rules)); });
     SignalWatch signalWatch;
     QObject::connect(&signalWatch, &SignalWatch::interrupted, &broker, [&] {

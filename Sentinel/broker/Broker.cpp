@@ -141,6 +141,7 @@ void Broker::reload()
     }
     m_askers = std::exchange(m_nextAskers, {});
     m_reloadsAgain = false;
+    Q_EMIT rulesLoading();
     m_loader.start(
         m_findsEicar.value_or(false) ? RuleLoader::Proof::Eicar : RuleLoader::Proof::Harmless);
 }
@@ -156,12 +157,11 @@ void Broker::onLoaded(const RuleLoader::Loaded &loaded)
     const bool isChange = loaded.engine && loaded.engine->rules() != engine()->rules();
     if (isChange)
         m_backend.use(loaded.engine);
+    m_refusedRules = loaded.refusal();
     if (loaded.engine)
         m_findsEicar = loaded.findsEicar;
     else
-        qCWarning(logScan).noquote()
-            << "new rules are refused:" << describe(loaded.problems.front());
-    m_refusedRules = loaded.engine ? QString() : describe(loaded.problems.front());
+        qCWarning(logScan).noquote() << "new rules are refused:" << m_refusedRules;
     ReloadResult result{0, loaded.engine != nullptr, engine()->rules(), loaded.problems, 0};
     for (const ReloadAsker &asker : std::exchange(m_askers, {})) {
         if (!asker.session)
@@ -174,8 +174,8 @@ void Broker::onLoaded(const RuleLoader::Loaded &loaded)
             if (session->isOpen())
                 session->send(RuleSetChanged{engine()->rules()});
         }
-        Q_EMIT rulesChanged(engine()->rules());
     }
+    Q_EMIT rulesInForce(engine()->rules());
     if (m_reloadsAgain)
         reload();
 }

@@ -58,7 +58,9 @@ public:
 
 Q_SIGNALS:
     void clientGone();
-    void rulesChanged(const Sentinel::RuleSetSummary &rules);
+    //! The rules are read again; rulesInForce() follows.
+    void rulesLoading();
+    void rulesInForce(const Sentinel::RuleSetSummary &rules);
 
 private:
     struct ReloadAsker {

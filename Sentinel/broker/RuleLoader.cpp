@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/broker/RuleLoader.h"
 
+#include "SecurityTap/engine/RuleCompiler.h"
 #include "Sentinel/rules/RuleCanary.h"
 
 #include <QThreadPool>
@@ -33,6 +34,14 @@ RuleLoader::Loaded RuleLoader::load(
         return {nullptr, {{RuleProblem::Level::Error, {}, 0, worker.error().message}}, {}};
     }
     return loaded;
+}
+
+QString RuleLoader::Loaded::refusal() const
+{
+    if (engine)
+        return {};
+    const auto error = std::ranges::find(problems, RuleProblem::Level::Error, &RuleProblem::level);
+    return error == problems.end() ? QStringLiteral("the rules cannot be used") : describe(*error);
 }
 
 void RuleLoader::start(Proof proof)

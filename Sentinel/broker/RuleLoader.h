@@ -28,6 +28,9 @@ public:
         std::shared_ptr<const WorkerEngine> engine; //!< null: the rules are refused
         std::vector<RuleProblem> problems;
         std::optional<bool> findsEicar; //!< known once they were to prove themselves
+
+        //! The first thing that is wrong, for people; empty if there is an engine.
+        QString refusal() const;
     };
     //! What rules have to show before they are used.
     enum class Proof : quint8 {

@@ -140,7 +140,7 @@ void Session::begin(const ScanBegin &message, FileDescriptor file)
     subject.fileType = message.fileType;
     subject.client = m_client;
     subject.content = scan.content;
-    subject.timeout = message.timeout;
+    subject.timeout = allowed(message.timeout);
     subject.sizeBytes = message.isComplete
         ? message.sizeBytes
         : std::max(message.sizeBytes, message.metadata.sizeBytes.value_or(0));
@@ -170,7 +170,7 @@ void Session::on(const ScanEnd &message)
     if (scan == m_scans.end() || !advance(scan, message.sizeBytes, true))
         return;
     scan->second.content->complete();
-    m_backend.completeContent(scan->second.request, message.sizeBytes, message.timeout);
+    m_backend.completeContent(scan->second.request, message.sizeBytes, allowed(message.timeout));
 }
 
 //! More of a scan's content is there. False if that is the end of it, or of the session.
@@ -231,6 +231,14 @@ Session::Scans::iterator Session::find(quint64 id)
     if (id > m_lastId)
         end(CloseReason::OutOfOrder, QStringLiteral("a scan that was not begun"));
     return m_scans.find(id);
+}
+
+//! Who shares the workers with others does not hold one for as long as it likes.
+Session::Timeout Session::allowed(Timeout wanted) const
+{
+    if (wanted && m_client != 0)
+        return std::min<std::chrono::milliseconds>(*wanted, Limits::maxTimeoutOfClient);
+    return wanted;
 }
 
 //! Has the backend answer \p scan, if it has not done so already.

@@ -57,6 +57,7 @@ private:
         bool wantsSha256 = false;
     };
     using Scans = std::map<quint64, Scan>; // by the client's id
+    using Timeout = std::optional<std::chrono::milliseconds>;
 
     bool isLegal(const Message &message) const;
     void receive(const Message &message, FileDescriptor &descriptor);
@@ -68,6 +69,7 @@ private:
     void begin(const ScanBegin &message, FileDescriptor file);
     bool advance(Scans::iterator scan, qint64 sizeBytes, bool isComplete);
     Scans::iterator find(quint64 id);
+    Timeout allowed(Timeout wanted) const;
     void giveUp(Scan &scan, Reason reason, const QString &detail = {});
     void answer(quint64 id, ScanResult result);
     void end(CloseReason reason, const QString &text);

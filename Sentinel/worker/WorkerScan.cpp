@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <sys/stat.h>
+
 namespace Sentinel {
 
 namespace {
@@ -149,6 +151,10 @@ ScanTask::Progress WorkerScan::loseWorker(
     m_request.kind = Kind::Begin;
     if (!crash) // it was killed, or died with its parent
         return again;
+    struct stat status { };
+    if (::fstat(m_content->file(), &status) != 0 || status.st_size < m_content->extent().sizeBytes)
+        return end(ScanResult::notScanned(Reason::Unreadable,
+            QStringLiteral("The content became shorter while it was scanned.")));
     m_fleet.breaker().countCrash();
     qCCritical(logScan).noquote() << "a scan of" << m_content->extent().sizeBytes
                                   << "bytes lost its worker," << error << "and" << *crash;
