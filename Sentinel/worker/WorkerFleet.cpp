@@ -4,6 +4,7 @@
 #include "SecurityTap/Logging.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace Sentinel {
@@ -35,6 +36,17 @@ std::shared_ptr<WorkerParent> WorkerFleet::parent() const
     return m_parent;
 }
 
+//! Null if it has died, and was replaced.
+std::shared_ptr<WorkerParent> WorkerFleet::parentOf(const ScanWorker &worker) const
+{
+    const std::lock_guard lock(m_mutex);
+    const auto at =
+        std::ranges::find_if(m_members, [record = worker.record()](const Member &member) {
+            return member.record.lock() == record;
+        });
+    return at == m_members.end() ? nullptr : at->parent.lock();
+}
+
 std::expected<std::unique_ptr<ScanWorker>, QString> WorkerFleet::makeWorker()
 {
     auto parent = this->parent();
@@ -42,13 +54,14 @@ std::expected<std::unique_ptr<ScanWorker>, QString> WorkerFleet::makeWorker()
     if (!worker && !parent->isAlive()) {
         if (const auto replaced = replaceParent(parent); !replaced)
             return std::unexpected(replaced.error());
-        worker = this->parent()->makeWorker();
+        parent = this->parent();
+        worker = parent->makeWorker();
     }
     if (!worker)
         return worker;
     const std::lock_guard lock(m_mutex);
-    std::erase_if(m_records, [](const auto &record) { return record.expired(); });
-    m_records.push_back((*worker)->record());
+    std::erase_if(m_members, [](const Member &member) { return member.record.expired(); });
+    m_members.push_back({(*worker)->record(), parent});
     m_sandbox = (*worker)->sandbox();
     return worker;
 }
@@ -74,7 +87,9 @@ std::expected<void, QString> WorkerFleet::replaceParent(const std::shared_ptr<Wo
 
 std::optional<QString> WorkerFleet::crashOf(const ScanWorker &worker)
 {
-    const auto parent = this->parent();
+    const auto parent = parentOf(worker);
+    if (!parent) // there is a new one already
+        return std::nullopt;
     QString ending = parent->endingOf(worker);
     if (!parent->isAlive())
         return std::nullopt;
@@ -85,8 +100,8 @@ std::vector<WorkerStatus> WorkerFleet::workers() const
 {
     std::vector<WorkerStatus> workers;
     const std::lock_guard lock(m_mutex);
-    for (const auto &weak : m_records) {
-        if (const auto record = weak.lock()) {
+    for (const Member &member : m_members) {
+        if (const auto record = member.record.lock()) {
             workers.push_back({record->pid,
                 record->isScanning ? WorkerStatus::State::Scanning : WorkerStatus::State::Idle,
                 record->scans,

@@ -51,7 +51,13 @@ public:
     void prune() { m_pool.prune(); }
 
 private:
+    struct Member {
+        std::weak_ptr<const WorkerRecord> record;
+        std::weak_ptr<WorkerParent> parent; // that has made it
+    };
+
     std::shared_ptr<WorkerParent> parent() const;
+    std::shared_ptr<WorkerParent> parentOf(const ScanWorker &worker) const;
     std::expected<std::unique_ptr<ScanWorker>, QString> makeWorker();
     std::expected<void, QString> replaceParent(const std::shared_ptr<WorkerParent> &dead);
 
@@ -61,7 +67,7 @@ private:
     std::mutex m_replacement; // one at a time; taken before m_mutex
     mutable std::mutex m_mutex; // of the three below
     std::shared_ptr<WorkerParent> m_parent;
-    std::vector<std::weak_ptr<const WorkerRecord>> m_records;
+    std::vector<Member> m_members;
     std::vector<SandboxFeature> m_sandbox;
     ResourcePool<ScanWorker> m_pool; // uses all above
     StarvedWorkers m_starved;
