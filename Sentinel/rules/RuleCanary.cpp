@@ -317,7 +317,7 @@ std::expected<ProvenRules, std::vector<RuleProblem>> proveRules(WorkerParent &pa
 {
     if (parent.rules().rules.rules == 0) {
         return std::unexpected(std::vector{
-            RuleProblem{Level::Error, {}, 0, QStringLiteral("there is no rule in them")}});
+            RuleProblem{Level::Error, {}, 0, QStringLiteral("there is no rule in the files")}});
     }
     auto trial = tryAll(parent);
     if (!trial && trial.error().isTimeUp) // once more: the machine may have stood still
