@@ -315,6 +315,10 @@ std::expected<Trial, TrialFault> tryAll(WorkerParent &parent)
 std::expected<ProvenRules, std::vector<RuleProblem>> proveRules(WorkerParent &parent,
     const QByteArray &program, const WorkerRules &rules, Level ifEicarIsMissed)
 {
+    if (parent.rules().rules.rules == 0) {
+        return std::unexpected(std::vector{
+            RuleProblem{Level::Error, {}, 0, QStringLiteral("there is no rule in the files")}});
+    }
     auto trial = tryAll(parent);
     if (!trial && trial.error().isTimeUp) // once more: the machine may have stood still
         trial = tryAll(parent);

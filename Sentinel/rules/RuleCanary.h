@@ -14,9 +14,10 @@ struct ProvenRules {
     std::vector<RuleProblem> warnings;
 };
 
-//! \brief Tries rules that are about to come into force: a worker of \p parent must find nothing in
-//! harmless contents of several kinds, must find the EICAR test file, and must be done with all of
-//! it within Limits::canaryTime and some more for each rule. What takes too long is tried twice.
+//! \brief Tries rules that are about to come into force: there must be one at all, and a worker of
+//! \p parent must find nothing in harmless contents of several kinds, must find the EICAR test
+//! file, and must be done with all of it within Limits::canaryTime and some more for each rule.
+//! What takes too long is tried twice.
 //!
 //! \p program and \p rules are what \p parent was started with: the files of the rules are read
 //! again to say on which line a rule is, and where the rules take too long, die or cannot finish a

@@ -100,11 +100,17 @@ std::expected<std::unique_ptr<ScanWorker>, QString> WorkerParent::makeWorker()
     limitPatience(sockets->first.get(), Limits::maxWorkerStart);
     const auto packet = receivePacket(sockets->first.get());
     auto ready = packet ? decodeReady(packet->bytes) : std::unexpected(ProtocolError{});
-    if (!ready)
-        return std::unexpected(QStringLiteral("a scan worker died at its start"));
     limitPatience(sockets->first.get(), std::chrono::seconds(0)); // scans end by being killed
-    return std::make_unique<ScanWorker>(std::move(sockets->first), std::move(process->file),
-        pid_t(process->bytes.toLongLong()), std::move(ready->sandbox));
+    auto worker = std::make_unique<ScanWorker>(std::move(sockets->first), std::move(process->file),
+        pid_t(process->bytes.toLongLong()),
+        ready ? std::move(ready->sandbox) : std::vector<SandboxFeature>());
+    if (!ready) {
+        worker->kill();
+        // To ask is to find out whether it has died with its parent, which is no fault of its own.
+        return std::unexpected(
+            QStringLiteral("a scan worker, at its start, %1").arg(endingOf(*worker)));
+    }
+    return worker;
 }
 
 QString WorkerParent::endingOf(const ScanWorker &worker)

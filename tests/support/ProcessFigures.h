@@ -46,6 +46,21 @@ inline std::chrono::nanoseconds processCpuTime()
     return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
+//! A field of /proc/<pid>/status that is said in kB ("VmRSS"), in bytes; 0 if there is no such
+//! process, or none that has memory.
+inline qint64 statusBytes(pid_t process, const QByteArray &field)
+{
+    QFile status(QStringLiteral("/proc/%1/status").arg(process));
+    if (!status.open(QIODevice::ReadOnly))
+        return 0;
+    const QByteArray text = status.readAll();
+    const qsizetype at = text.indexOf('\n' + field + ':');
+    if (at < 0)
+        return 0;
+    const QByteArray line = text.mid(at + field.size() + 2);
+    return 1024 * line.left(line.indexOf("kB")).trimmed().toLongLong();
+}
+
 //! \brief How far the memory of this process grows in the meantime.
 class PeakMemory {
 public:
@@ -55,21 +70,11 @@ public:
         if (!reset.open(QIODevice::WriteOnly) || reset.write("5") != 1)
             qFatal("the peak of the memory cannot be reset");
         reset.close();
-        m_before = statusBytes("VmRSS:");
+        m_before = statusBytes(::getpid(), "VmRSS");
     }
-    qint64 grownBytes() const { return statusBytes("VmHWM:") - m_before; }
+    qint64 grownBytes() const { return statusBytes(::getpid(), "VmHWM") - m_before; }
 
 private:
-    static qint64 statusBytes(const QByteArray &field)
-    {
-        QFile status(QStringLiteral("/proc/self/status"));
-        if (!status.open(QIODevice::ReadOnly))
-            qFatal("no /proc/self/status");
-        const QByteArray text = status.readAll();
-        const QByteArray line = text.mid(text.indexOf(field) + field.size());
-        return 1024 * line.left(line.indexOf("kB")).trimmed().toLongLong();
-    }
-
     qint64 m_before = 0;
 };
 
