@@ -51,20 +51,6 @@ struct Door {
     int stalls = 0;
 };
 
-// A socket of \p type that listens at \p path, as another program would make it.
-FileDescriptor foreignListener(const QString &path, int type = SOCK_SEQPACKET)
-{
-    FileDescriptor socket(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const QByteArray name = path.toLocal8Bit();
-    std::memcpy(address.sun_path, name.constData(), size_t(name.size()));
-    if (::bind(socket.get(), reinterpret_cast<sockaddr *>(&address), sizeof address) != 0
-        || ::listen(socket.get(), 5) != 0)
-        qFatal("no socket at %s", name.constData());
-    return socket;
-}
-
 } // namespace
 
 class tst_IpcListener : public QObject {
@@ -149,7 +135,7 @@ void tst_IpcListener::listen_socketFile_isRemovedAtTheEnd()
 
 void tst_IpcListener::listen_staleSocket_isTakenOver()
 {
-    foreignListener(m_path); // dies at once, its file stays
+    listeningSocket(m_path.toLocal8Bit()); // dies at once, its file stays
     QVERIFY(QFileInfo::exists(m_path));
     Door door(Listener::listenAt(m_path));
     const auto client = LocalSocket::connectTo(m_path);
@@ -224,7 +210,7 @@ void tst_IpcListener::listen_fileReplacedByHand_isLeftAlone()
 {
     auto door = std::make_unique<Door>(Listener::listenAt(m_path));
     QCOMPARE(::unlink(m_path.toLocal8Bit()), 0);
-    const FileDescriptor other = foreignListener(m_path);
+    const FileDescriptor other = listeningSocket(m_path.toLocal8Bit());
     door.reset();
     QVERIFY(QFileInfo::exists(m_path));
 }
@@ -326,7 +312,7 @@ void tst_IpcListener::listener_destroyedInItsSlot_neverCrashes()
 void tst_IpcListener::adopt_aListeningSocket_servesAndLeavesTheFile()
 {
     {
-        Door door(Listener::adopt(foreignListener(m_path)));
+        Door door(Listener::adopt(listeningSocket(m_path.toLocal8Bit())));
         QVERIFY(door.listener->path().isEmpty());
         const auto client = LocalSocket::connectTo(m_path);
         QVERIFY(client);
@@ -353,7 +339,7 @@ void tst_IpcListener::adopt_anotherDescriptor_isRefused()
     if (kind == 1)
         descriptor = FileDescriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     else if (kind == 2)
-        descriptor = foreignListener(m_path, SOCK_STREAM);
+        descriptor = listeningSocket(m_path.toLocal8Bit(), SOCK_STREAM);
     else if (kind == 3)
         descriptor = FileDescriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     else if (kind == 4)
@@ -392,7 +378,7 @@ void tst_IpcListener::connect_listenerOfAnotherUser_isRefused()
     // The kernel notes who listens: nobody, while this process is nobody.
     QCOMPARE(::chmod(m_directory->path().toLocal8Bit(), 0777), 0);
     QCOMPARE(::seteuid(65534), 0);
-    const FileDescriptor other = foreignListener(m_path);
+    const FileDescriptor other = listeningSocket(m_path.toLocal8Bit());
     QCOMPARE(::seteuid(0), 0);
     const auto socket = LocalSocket::connectTo(m_path);
     QVERIFY(!socket);
@@ -401,7 +387,7 @@ void tst_IpcListener::connect_listenerOfAnotherUser_isRefused()
 
 void tst_IpcListener::connect_listenerFull_neverBlocks()
 {
-    const FileDescriptor busy = foreignListener(m_path); // never accepts
+    const FileDescriptor busy = listeningSocket(m_path.toLocal8Bit()); // never accepts
     std::vector<FileDescriptor> waiting;
     for (int i = 0; i < 100; ++i) {
         auto socket = LocalSocket::connectTo(m_path);
