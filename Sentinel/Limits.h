@@ -27,7 +27,7 @@ inline constexpr std::chrono::seconds maxCrashPause{30};
 // A sentinel
 inline constexpr int maxClients = 64;
 inline constexpr int maxScansOfClient = 1024; //!< without a verdict; each holds a descriptor
-inline constexpr int maxReloadsOfClient = 16; //!< that wait for another one to end
+inline constexpr int maxReloadsOfClient = 64; //!< asked for while rules are read
 inline constexpr std::chrono::seconds maxHelloWait{10};
 //! Of a scan, whatever a client asks for that is not the only one.
 inline constexpr std::chrono::minutes maxTimeoutOfClient{10};

@@ -70,17 +70,26 @@ void Broker::addSession(FileDescriptor socket, quint64 client)
     connect(session, &Session::statusWanted, this, [this, session](quint64 id) {
         session->send(StatusReport{id, status()});
     });
-    connect(session, &Session::reloadWanted, this, [this, session](quint64 id) {
-        const auto asked = std::ranges::count_if(
-            m_nextAskers, [session](const auto &asker) { return asker.session == session; });
-        if (asked >= Limits::maxReloadsOfClient)
-            return session->refuse(QStringLiteral("too many reloads are asked for"));
-        m_nextAskers.push_back({session, id});
-        reload();
-    });
+    connect(session, &Session::reloadWanted, this,
+        [this, session](quint64 id) { onReloadWanted(session, id); });
     if (sessions().size() > size_t(Limits::maxClients))
         session->refuse(QStringLiteral("this sentinel has %1 clients, and takes no more")
                             .arg(Limits::maxClients));
+}
+
+void Broker::onReloadWanted(Session *session, quint64 id)
+{
+    const auto waiting = std::ranges::count_if(
+        m_nextAskers, [session](const ReloadAsker &asker) { return asker.session == session; });
+    if (waiting >= Limits::maxReloadsOfClient) {
+        const RuleProblem problem{RuleProblem::Level::Error, {}, 0,
+            QStringLiteral("you have asked for this %1 times already: wait for an answer")
+                .arg(waiting)};
+        session->send(ReloadResult{id, false, engine()->rules(), {problem}, 0});
+        return;
+    }
+    m_nextAskers.push_back({session, id});
+    reload();
 }
 
 void Broker::onEnded(Session *session, CloseReason reason, const QString &text)

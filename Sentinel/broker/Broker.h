@@ -25,7 +25,7 @@ namespace Sentinel {
 //!
 //! Owner:  its command.
 //! Thread: owner.
-//! Limits: Limits::maxClients.
+//! Limits: Limits::maxClients; Limits::maxReloadsOfClient of each of them.
 class Broker final : public QObject {
     Q_OBJECT
 
@@ -71,6 +71,7 @@ private:
     std::shared_ptr<const WorkerEngine> engine() const;
     void addSession(FileDescriptor socket, quint64 client);
     void onEnded(Session *session, CloseReason reason, const QString &text);
+    void onReloadWanted(Session *session, quint64 id);
     void onLoaded(const RuleLoader::Loaded &loaded);
     std::vector<Session *> sessions() const;
     QStringList troubles() const;

@@ -14,10 +14,10 @@
 namespace Sentinel::Test {
 
 //! \brief A Broker of this process with real scan workers, at a socket of its own, as clients of a
-//! sentinel that runs on its own have it. Its rules are markerRules().
+//! sentinel that runs on its own have it. Its rules are markerRules(), and what else is given.
 class ServingBroker {
 public:
-    ServingBroker()
+    explicit ServingBroker(const QByteArray &moreRules = {}) : m_rules(markerRules() + moreRules)
     {
         Broker::Settings settings;
         settings.rules.fleet.program = SENTINEL_BINARY;
@@ -77,7 +77,7 @@ public:
     }
 
 private:
-    const RuleDirectory m_rules{markerRules()};
+    const RuleDirectory m_rules;
     QTemporaryDir m_directory; // made with mode 0700
     std::unique_ptr<Broker> m_broker;
     int m_served = 0;
