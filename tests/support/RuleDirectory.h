@@ -5,6 +5,7 @@
 
 #include <QFile>
 #include <QRandomGenerator>
+#include <QSaveFile>
 #include <QTemporaryDir>
 #include <QtEndian>
 
@@ -18,10 +19,11 @@ class RuleDirectory {
 public:
     explicit RuleDirectory(const QByteArray &text) { write(text); }
 
+    //! In one step: who watches the file never finds it empty.
     void write(const QByteArray &text) const
     {
-        QFile file(m_directory.filePath(QStringLiteral("test.yar")));
-        if (!file.open(QIODevice::WriteOnly) || file.write(text) != text.size())
+        QSaveFile file(m_directory.filePath(QStringLiteral("test.yar")));
+        if (!file.open(QIODevice::WriteOnly) || file.write(text) != text.size() || !file.commit())
             qFatal("cannot write test rules");
     }
     TapSettings settings() const
