@@ -183,6 +183,7 @@ void ScanQueue::completeContent(quint64 id, qint64 sizeBytes, Deadline deadline)
     if (it == m_entries.end())
         return;
     Entry &entry = it->second;
+    entry.request->restartTime();
     count(entry, saneBytes(sizeBytes));
     setDeadline(entry, deadline, alarm);
     entry.isSliceTimed = false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/scan/ScanRequest.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace Sentinel {
@@ -20,6 +21,7 @@ ScanRequest::ScanRequest(ScanSubject subject, Answer answer, Clock::time_point c
     , m_subject(std::move(subject))
     , m_createdAt(createdAt)
     , m_answer(std::move(answer))
+    , m_timeBeganAt(createdAt)
 {
 }
 
@@ -62,11 +64,25 @@ ScanResult ScanRequest::orSuspicion(ScanResult result) const
     return m_suspicion.value_or(std::move(result));
 }
 
+void ScanRequest::begin()
+{
+    Clock::time_point never = noDeadline;
+    m_begunAt.compare_exchange_strong(never, Clock::now());
+}
+
+void ScanRequest::restartTime()
+{
+    m_timeBeganAt = Clock::now();
+}
+
 ScanResult ScanRequest::timedOut() const
 {
-    if (!m_begun.load(std::memory_order_relaxed)) {
-        return ScanResult::notScanned(
-            Reason::TimedOut, QStringLiteral("The deadline passed before a worker was free."));
+    const Clock::time_point now = Clock::now();
+    const Clock::time_point timeBeganAt = m_timeBeganAt;
+    const Clock::duration scanned = now - std::max(std::min(now, m_begunAt.load()), timeBeganAt);
+    if (2 * scanned < now - timeBeganAt) {
+        return ScanResult::notScanned(Reason::TimedOut,
+            QStringLiteral("The deadline passed before a worker was free for long enough."));
     }
     Coverage coverage;
     coverage.bytesTotal = m_subject.sizeBytes;

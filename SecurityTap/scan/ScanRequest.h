@@ -78,9 +78,12 @@ public:
     //! Drops the task and the content: from here on nobody reads it on behalf of this request.
     void letGo();
     bool isAnswered() const { return m_answered.load(std::memory_order_acquire); }
-    //! A worker has it for the first time.
-    void begin() { m_begun.store(true, std::memory_order_relaxed); }
-    //! That the deadline has passed: with the size of the content if a scan had begun.
+    //! A worker has it.
+    void begin();
+    //! The time until its deadline begins anew.
+    void restartTime();
+    //! That the deadline has passed: with the size of the content if it was being scanned for most
+    //! of its time, and did not only wait.
     ScanResult timedOut() const;
 
     //! The scan under way; null before its first slice. Handed from worker to worker by the queue.
@@ -92,7 +95,8 @@ private:
     const Clock::time_point m_createdAt;
     Answer m_answer; // whoever sets m_answered owns it from then on
     std::atomic<bool> m_answered{false};
-    std::atomic<bool> m_begun{false};
+    std::atomic<Clock::time_point> m_timeBeganAt;
+    std::atomic<Clock::time_point> m_begunAt{noDeadline};
     mutable std::mutex m_mutex; // of the two below
     std::optional<ScanResult> m_suspicion;
     std::function<void()> m_interrupt;
