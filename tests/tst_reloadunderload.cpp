@@ -132,6 +132,8 @@ void TestReloadUnderLoad::init()
     Broker::Settings settings;
     settings.rules.fleet.program = SENTINEL_BINARY;
     settings.rules.fleet.rules = {m_rules->settings().rulePaths, {}};
+    // A machine with other things to do is no fault of the sentinel's.
+    settings.scanning.timeouts = {Test::patience, Test::patience};
     RuleLoader::Loaded loaded = RuleLoader::load(settings.rules, RuleLoader::Proof::Harmless);
     if (!loaded.engine)
         qFatal("%s", qPrintable(describe(loaded.problems.front())));
@@ -149,6 +151,8 @@ void TestReloadUnderLoad::init()
 
     m_tap = m_rules->makeTap([&](TapSettings &tapSettings) {
         tapSettings.isolation = Isolation::System;
+        tapSettings.scanning.timeouts = {Test::patience, Test::patience};
+        tapSettings.sentinel.patience.pong = Test::patience;
         tapSettings.sentinel.socketPath = m_socket.filePath(QStringLiteral("run/socket"));
     });
     QVERIFY(runUntil([this] { return !m_tap->rules().digest.isEmpty(); }));

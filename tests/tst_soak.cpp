@@ -69,6 +69,8 @@ private:
     {
         return m_rules.makeTap([](TapSettings &settings) {
             settings.isolation = Isolation::Spawned;
+            settings.scanning.timeouts = {Test::patience, Test::patience};
+            settings.sentinel.patience.pong = Test::patience;
             settings.sentinel.program = QStringLiteral(SENTINEL_BINARY);
         });
     }

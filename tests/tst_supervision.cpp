@@ -140,6 +140,8 @@ void TestSupervision::startBroker(const QByteArray &rules)
     Broker::Settings settings;
     settings.rules.fleet.program = SENTINEL_BINARY;
     settings.rules.fleet.rules = {m_rules->settings().rulePaths, {}};
+    // A machine with other things to do is no fault of the sentinel's.
+    settings.scanning.timeouts = {Test::patience, Test::patience};
     RuleLoader::Loaded loaded = RuleLoader::load(settings.rules, RuleLoader::Proof::None);
     if (!loaded.engine)
         qFatal("%s", qPrintable(describe(loaded.problems.front())));
@@ -154,6 +156,8 @@ void TestSupervision::makeTap(Isolation isolation)
 {
     m_tap = m_rules->makeTap([&](TapSettings &settings) {
         settings.isolation = isolation;
+        settings.scanning.timeouts = {Test::patience, Test::patience};
+        settings.sentinel.patience.pong = Test::patience;
         settings.sentinel.program = QStringLiteral(SENTINEL_BINARY);
         settings.sentinel.socketPath = m_socket.filePath(QStringLiteral("run/socket"));
     });
@@ -317,7 +321,7 @@ void TestSupervision::memory_exhausted_isAnsweredWithinItsLimit()
         }
     };
     for (int i = 0; i < times; ++i) {
-        const quint64 greedy = client->begin(letters(i));
+        const quint64 greedy = client->begin(letters(i), Limits::minScanTimeout);
         QVERIFY(runUntil([&] {
             look();
             return client->verdicts.contains(greedy);
