@@ -93,9 +93,10 @@ void TestSoak::initTestCase()
 {
     Test::adoptOrphans();
     QLoggingCategory::setFilterRules(QStringLiteral("sentinel.*=false"));
+    m_threads = Test::threadCount(); // now: one that was joined may be listed a moment longer
     useOne();
+    QTRY_COMPARE_WITH_TIMEOUT(Test::threadCount(), m_threads, patienceMs);
     m_descriptors = Test::descriptorCount();
-    m_threads = Test::threadCount();
 }
 
 void TestSoak::cleanup()

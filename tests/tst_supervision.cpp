@@ -108,13 +108,14 @@ void TestSupervision::initTestCase()
     Test::adoptOrphans();
     // What is done here on purpose, thousands of times, is not to be read about.
     QLoggingCategory::setFilterRules(QStringLiteral("sentinel.*=false"));
+    m_threads = Test::threadCount(); // now: one that was joined may be listed a moment longer
     init();
     makeTap(Isolation::Spawned); // for what stays after the first use
     QVERIFY(m_load->finish());
     m_load.reset();
     m_tap.reset();
     QTRY_VERIFY_WITH_TIMEOUT(Test::areAllChildrenGone(), patienceMs);
-    m_threads = Test::threadCount();
+    QTRY_COMPARE_WITH_TIMEOUT(Test::threadCount(), m_threads, patienceMs);
     m_descriptors = Test::descriptorCount();
 }
 

@@ -106,7 +106,12 @@ void ScanLoad::complain(quint64 index, const QString &about)
 bool ScanLoad::awaitVerdicts(quint64 count)
 {
     const quint64 enough = m_verdicts + count;
-    return runUntil([&] { return m_verdicts >= enough; });
+    while (m_verdicts < enough) { // with patience for each
+        const quint64 before = m_verdicts;
+        if (!runUntil([&] { return m_verdicts > before; }))
+            return false;
+    }
+    return true;
 }
 
 std::optional<ScanLoad::Clock::duration> ScanLoad::timeToVerdict()
