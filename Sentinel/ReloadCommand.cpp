@@ -41,7 +41,7 @@ int runReload(const QByteArrayList &arguments)
     const auto client = ControlClient::connectTo(socketPathOf(*line));
     const auto result = client ? (*client)->reload() : std::unexpected(client.error());
     if (!result) {
-        output.message(result.error());
+        output.message(printable(result.error()));
         return exitTrouble;
     }
     for (const RuleProblem &problem : result->problems) {

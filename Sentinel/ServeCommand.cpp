@@ -182,7 +182,7 @@ int runServe(const QByteArrayList &arguments)
     const auto scanning = ScanArguments::of(*line);
     auto mode = scanning ? modeOf(*line) : std::unexpected(scanning.error());
     if (!mode) {
-        output.message(mode.error());
+        output.message(printable(mode.error()));
         return exitTrouble;
     }
     // Nobody else says what happens here.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/StatusCommand.h"
 
+#include "SecurityTap/content/FileName.h"
 #include "Sentinel/ControlClient.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/Output.h"
@@ -42,7 +43,7 @@ int runStatus(const QByteArrayList &arguments)
     const auto client = ControlClient::connectTo(socketPathOf(*line));
     const auto status = client ? (*client)->status() : std::unexpected(client.error());
     if (!status) {
-        output.message(status.error());
+        output.message(printable(status.error()));
         return exitTrouble;
     }
     if (line->has("json")) {
