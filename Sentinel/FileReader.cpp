@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include <fcntl.h>
@@ -35,6 +36,15 @@ ScanResult unreadable(const QString &detail)
 ScanResult tooLarge()
 {
     return ScanResult::notScanned(Reason::TooLarge);
+}
+
+//! Why \p file cannot be scanned, as far as the system tells beforehand.
+std::optional<ScanResult> whyNot(const FileDescriptor &file, qint64 maxBytes)
+{
+    struct stat status { };
+    if (::fstat(file.get(), &status) != 0)
+        return unreadable(systemError());
+    return status.st_size > maxBytes ? std::optional(tooLarge()) : std::nullopt;
 }
 
 //! Reads \p file to its end or until \p capacity bytes are there; -1 and errno on an error.
@@ -102,11 +112,8 @@ std::expected<std::shared_ptr<const Content>, ScanResult> readFile(
     const FileDescriptor &file, qint64 maxBytes, const std::shared_ptr<ReadBuffers> &buffers)
 {
     Q_ASSERT(maxBytes < buffers->capacity());
-    struct stat status { };
-    if (::fstat(file.get(), &status) != 0)
-        return std::unexpected(unreadable(systemError()));
-    if (status.st_size > maxBytes)
-        return std::unexpected(tooLarge());
+    if (auto no = whyNot(file, maxBytes))
+        return std::unexpected(std::move(*no));
 
     uchar *bytes = buffers->lend();
     if (!bytes)
@@ -128,11 +135,8 @@ std::expected<std::shared_ptr<const Content>, ScanResult> readFile(
 std::expected<std::shared_ptr<const Content>, ScanResult> copyFile(
     const FileDescriptor &file, qint64 maxBytes)
 {
-    struct stat status { };
-    if (::fstat(file.get(), &status) != 0)
-        return std::unexpected(unreadable(systemError()));
-    if (status.st_size > maxBytes)
-        return std::unexpected(tooLarge());
+    if (auto no = whyNot(file, maxBytes))
+        return std::unexpected(std::move(*no));
     FileDescriptor copy(::memfd_create("scan", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     const qint64 size = copy.isValid() ? moveBytes(file, copy, maxBytes + 1) : -1;
     if (size < 0)
