@@ -537,7 +537,7 @@ void TestBroker::order_crossedTheVerdict_isIgnored()
 void TestBroker::worker_killed_scanGoesOnElsewhere()
 {
     const auto client = connectClient();
-    const quint64 id = client->begin(hang(60'000'000));
+    const quint64 id = client->begin(hang(60'000'000), Test::patience);
     const auto scanning = [this] {
         qint64 pid = 0;
         for (const WorkerStatus &worker : m_broker->status().workers) {
@@ -562,7 +562,7 @@ void TestBroker::workerParent_killed_scanningGoesOn()
     const QByteArray line = stat.readAll();
     const pid_t parent = line.mid(line.lastIndexOf(')') + 2).split(' ').at(1).toInt();
     QVERIFY(parent > 1);
-    const quint64 id = client->begin(hang(60'000'000));
+    const quint64 id = client->begin(hang(60'000'000), Test::patience);
     ::kill(parent, SIGKILL);
     QCOMPARE(client->verdictOf(id)->verdict(), Verdict::Clean);
     QCOMPARE(client->scan("y")->verdict(), Verdict::Clean);

@@ -4,8 +4,6 @@
 #include "SecurityTap/engine/RuleCompiler.h"
 #include "Sentinel/rules/RuleCanary.h"
 
-#include <QThreadPool>
-
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -48,14 +46,14 @@ void RuleLoader::start(Proof proof)
 {
     Q_ASSERT(!m_isLoading);
     m_isLoading = true;
-    QThreadPool::globalInstance()->start(
-        [this, mailbox = m_mailbox, settings = m_settings, proof, stop = m_stop.get_token()] {
-            Loaded result = load(settings, proof, stop);
-            mailbox.post([this, result = std::move(result)] {
-                m_isLoading = false;
-                Q_EMIT loaded(result);
-            });
+    // Not one of Qt's pool: which hands things over where the thread sanitizer does not see it.
+    m_thread = std::jthread([this, proof](const std::stop_token &stop) {
+        Loaded result = load(m_settings, proof, stop);
+        m_mailbox.post([this, result = std::move(result)] {
+            m_isLoading = false;
+            Q_EMIT loaded(result);
         });
+    });
 }
 
 } // namespace Sentinel

@@ -10,13 +10,14 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <thread>
 
 namespace Sentinel {
 
 //! \brief Makes engines of rules: compiles them in a process of their own, and has them prove
 //! themselves (proveRules()) where they take the place of others.
 //!
-//! Thread: owner; load() works on a thread of the global pool.
+//! Thread: owner; load() works on a thread of its own.
 class RuleLoader final : public QObject {
     Q_OBJECT
 
@@ -40,8 +41,8 @@ public:
     };
 
     explicit RuleLoader(Settings settings) : m_settings(std::move(settings)) { }
-    //! Stops what is under way: the application waits for the thread.
-    ~RuleLoader() override { m_stop.request_stop(); }
+    //! Stops what is under way and waits for it.
+    ~RuleLoader() override = default;
 
     //! Blocks for as long as the rules take; to compile them can be stopped.
     static Loaded load(const Settings &settings, Proof proof, const std::stop_token &stop = {});
@@ -55,9 +56,9 @@ Q_SIGNALS:
 
 private:
     const Settings m_settings;
-    std::stop_source m_stop;
     const Mailbox m_mailbox{this};
     bool m_isLoading = false;
+    std::jthread m_thread; // last: it uses the others
 };
 
 } // namespace Sentinel
