@@ -9,6 +9,10 @@
 
 #include <utility>
 
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
+
 namespace Sentinel {
 
 namespace {
@@ -69,8 +73,13 @@ void SentinelBackend::LinkThread::run()
     }
     link.open();
     exec();
-    const std::lock_guard lock(backend.m_mutex);
-    backend.m_link.reset();
+    {
+        const std::lock_guard lock(backend.m_mutex);
+        backend.m_link.reset();
+    }
+#ifdef __SANITIZE_THREAD__
+    __tsan_release(this); // it does not see that QThread::wait() waits
+#endif
 }
 
 SentinelBackend::SentinelBackend(Isolation isolation, SentinelSettings settings, QObject *parent)
@@ -112,6 +121,9 @@ void SentinelBackend::stop()
     m_scans->turnAway(why);
     m_thread->quit();
     m_thread->wait();
+#ifdef __SANITIZE_THREAD__
+    __tsan_acquire(m_thread.get());
+#endif
     m_thread.reset();
     m_scans->turnAway(why); // the link may just have begun to connect again
     m_scans->disconnected(why);
