@@ -12,7 +12,6 @@
 #include "Sentinel/StatusText.h"
 #include "Sentinel/rules/CanaryContents.h"
 #include "ipc/ChildProcess.h"
-#include "ipc/LocalSocket.h"
 
 #include <QFile>
 #include <QFileInfo>
@@ -95,17 +94,14 @@ void checkSpawned(const QStringList &rulePaths, std::vector<Check> &checks)
     const auto fail = [&checks](const QString &why) {
         checks.push_back({QStringLiteral("spawned"), false, why});
     };
-    auto sockets = LocalSocket::connectedPair();
-    if (!sockets)
-        return fail(sockets.error());
     QByteArrayList arguments{"serve", "--spawned"};
     for (const QString &path : rulePaths)
         arguments << "--rules" << QFile::encodeName(path);
-    const auto process = ChildProcess::start("/proc/self/exe", arguments, sockets->second.get());
-    if (!process)
-        return fail(process.error());
-    sockets->second = {};
-    const auto client = ControlClient::greet(std::move(sockets->first), Limits::maxRuleCompilation);
+    auto sentinel = ChildProcess::start("/proc/self/exe", arguments);
+    if (!sentinel)
+        return fail(sentinel.error());
+    const auto client =
+        ControlClient::greet(std::move(sentinel->socket), Limits::maxRuleCompilation);
     if (!client)
         return fail(QStringLiteral("no sentinel: %1").arg(client.error()));
     checks.push_back({QStringLiteral("spawned"), true, (*client)->welcome().product});

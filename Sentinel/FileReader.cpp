@@ -2,16 +2,17 @@
 #include "Sentinel/FileReader.h"
 
 #include "SecurityTap/Limits.h"
+#include "SecurityTap/content/ContentFile.h"
+#include "SecurityTap/content/FileCopy.h"
+#include "ipc/Retried_p.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
-#include <vector>
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,7 +22,6 @@ namespace {
 
 //! read(2) moves at most 2 GiB less a page at once.
 constexpr qint64 maxReadBytes = Limits::gib;
-constexpr size_t copiedAtOnce = 256 * Limits::kib;
 
 QString systemError()
 {
@@ -53,9 +53,7 @@ qint64 fill(const FileDescriptor &file, uchar *buffer, qint64 capacity)
     qint64 size = 0;
     while (size < capacity) {
         const size_t wanted = size_t(std::min(capacity - size, maxReadBytes));
-        const ssize_t count = ::read(file.get(), buffer + size, wanted);
-        if (count < 0 && errno == EINTR)
-            continue;
+        const ssize_t count = retried([&] { return ::read(file.get(), buffer + size, wanted); });
         if (count < 0)
             return -1;
         if (count == 0)
@@ -65,31 +63,18 @@ qint64 fill(const FileDescriptor &file, uchar *buffer, qint64 capacity)
     return size;
 }
 
-//! Copies \p file to its end or until \p most bytes are there; -1 and errno on an error.
-qint64 moveBytes(const FileDescriptor &file, const FileDescriptor &target, qint64 most)
+//! \p content, of which \p size bytes were read, -1 and errno on an error; one more than \p
+//! maxBytes tells that there are too many.
+std::expected<std::shared_ptr<const Content>, ScanResult> finished(
+    const std::shared_ptr<Content> &content, qint64 size, qint64 maxBytes)
 {
-    std::vector<uchar> piece; // of files that the kernel cannot copy by itself
-    qint64 size = 0;
-    while (size < most) {
-        const size_t wanted = size_t(std::min(most - size, maxReadBytes));
-        ssize_t count = piece.empty() ? ::sendfile(target.get(), file.get(), nullptr, wanted) : -1;
-        if (count < 0 && piece.empty() && (errno == EINVAL || errno == ENOSYS))
-            piece.resize(copiedAtOnce);
-        if (!piece.empty()) {
-            const size_t part = std::min(wanted, piece.size());
-            count = ::read(file.get(), piece.data(), part);
-            if (count > 0 && ::write(target.get(), piece.data(), size_t(count)) != count)
-                return -1;
-        }
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return -1;
-        if (count == 0)
-            break;
-        size += count;
-    }
-    return size;
+    if (size < 0)
+        return std::unexpected(unreadable(systemError()));
+    if (size > maxBytes)
+        return std::unexpected(tooLarge());
+    content->grow(size);
+    content->complete();
+    return content;
 }
 
 } // namespace
@@ -120,16 +105,8 @@ std::expected<std::shared_ptr<const Content>, ScanResult> readFile(
         return std::unexpected(unreadable(QStringLiteral("Not enough memory to read it")));
     const std::shared_ptr<const void> owner(
         bytes, [buffers](uchar *used) { buffers->takeBack(used); });
-    // One byte more than there may be: then it is too large.
-    const qint64 size = fill(file, bytes, maxBytes + 1);
-    if (size < 0)
-        return std::unexpected(unreadable(systemError()));
-    if (size > maxBytes)
-        return std::unexpected(tooLarge());
     auto content = std::make_shared<Content>(bytes, owner);
-    content->grow(size);
-    content->complete();
-    return content;
+    return finished(content, fill(file, bytes, maxBytes + 1), maxBytes);
 }
 
 std::expected<std::shared_ptr<const Content>, ScanResult> copyFile(
@@ -138,18 +115,10 @@ std::expected<std::shared_ptr<const Content>, ScanResult> copyFile(
     if (auto no = whyNot(file, maxBytes))
         return std::unexpected(std::move(*no));
     FileDescriptor copy(::memfd_create("scan", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    const qint64 size = copy.isValid() ? moveBytes(file, copy, maxBytes + 1) : -1;
-    if (size < 0)
-        return std::unexpected(unreadable(systemError()));
-    if (size > maxBytes)
-        return std::unexpected(tooLarge());
-    constexpr int forGood = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-    if (::fcntl(copy.get(), F_ADD_SEALS, forGood) != 0)
-        return std::unexpected(unreadable(systemError()));
-    auto content = std::make_shared<Content>(std::move(copy));
-    content->grow(size);
-    content->complete();
-    return content;
+    qint64 size = copy.isValid() ? copyBytes(file.get(), copy.get(), maxBytes + 1) : -1;
+    if (size >= 0 && !sealForGood(copy.get()))
+        size = -1;
+    return finished(std::make_shared<Content>(std::move(copy)), size, maxBytes);
 }
 
 } // namespace Sentinel

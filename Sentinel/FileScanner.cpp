@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/FileScanner.h"
 
+#include "Sentinel/DescriptorLimit.h"
+
 #include <QFile>
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -20,17 +21,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds collectPatience{100};
 //! Times a file is tried again that nobody was there for, or had room for.
 constexpr int maxTries = 100;
-
-//! Each file on its way may hold its directory open: more than the usual 1024 descriptors with many
-//! jobs. Nothing here uses select(), for which that limit is kept low.
-void raiseDescriptorLimit()
-{
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 } // namespace
 

@@ -14,11 +14,16 @@ std::shared_ptr<const RuleSet> loadRules(
     auto compiled = compileRules(paths, options);
     if (compiled)
         return std::move(compiled->ruleSet);
-    for (const RuleProblem &problem : compiled.error()) {
+    tellErrors(compiled.error(), output);
+    return nullptr;
+}
+
+void tellErrors(const std::vector<RuleProblem> &problems, Output &output)
+{
+    for (const RuleProblem &problem : problems) {
         if (problem.level == RuleProblem::Level::Error)
             output.message(printable(describe(problem)));
     }
-    return nullptr;
 }
 
 } // namespace Sentinel

@@ -15,4 +15,7 @@ namespace Sentinel {
 std::shared_ptr<const RuleSet> loadRules(
     QStringList paths, const RuleOptions &options, Output &output);
 
+//! \brief Tells those of \p problems that are errors, a line each.
+void tellErrors(const std::vector<RuleProblem> &problems, Output &output);
+
 } // namespace Sentinel

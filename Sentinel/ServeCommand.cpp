@@ -2,8 +2,10 @@
 #include "Sentinel/ServeCommand.h"
 
 #include "SecurityTap/content/FileName.h"
+#include "Sentinel/DescriptorLimit.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/Output.h"
+#include "Sentinel/RuleLoading.h"
 #include "Sentinel/ScanArguments.h"
 #include "Sentinel/SignalWatch.h"
 #include "Sentinel/StatusText.h"
@@ -20,7 +22,6 @@
 #include <array>
 #include <csignal>
 
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 namespace Sentinel {
@@ -60,16 +61,6 @@ struct Mode {
 
 //! What this program is, also after its file was replaced: its workers speak as it does.
 constexpr char ownProgram[] = "/proc/self/exe";
-
-//! Each scan that waits for its content holds it open.
-void raiseDescriptorLimit()
-{
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 std::expected<std::unique_ptr<Listener>, QString> inheritedListener()
 {
@@ -138,10 +129,7 @@ int serve(Mode mode, const ScanArguments &arguments, Output &output)
     RuleLoader::Loaded loaded = RuleLoader::load(
         settings.rules, mode.isSpawned ? RuleLoader::Proof::None : RuleLoader::Proof::Harmless);
     if (!loaded.engine) {
-        for (const RuleProblem &problem : loaded.problems) {
-            if (problem.level == RuleProblem::Level::Error)
-                output.message(printable(describe(problem)));
-        }
+        tellErrors(loaded.problems, output);
         if (mode.isSpawned) // its client hears the first of them, too
             sendPacket(ChildProcess::socketDescriptor, encode(Message(Refusal{loaded.refusal()})));
         return exitTrouble;

@@ -63,25 +63,6 @@ void smallScanBySentinel(benchmark::State &state)
     state.counters["there_p99_us"] = percentile(thereUs, 0.99);
 }
 
-//! \p tap sees 100 MB arrive a little slower than they are scanned. From the last byte, in ms.
-double lastByteMs(SecurityTap &tap, const QByteArray &bytes, std::chrono::milliseconds pieceTime)
-{
-    constexpr qsizetype piece = Limits::mib;
-    Download download;
-    download.metadata.sizeBytes = bytes.size();
-    const std::unique_ptr<Inspection> inspection(tap.inspect(download));
-    for (qsizetype at = 0; at < bytes.size(); at += piece) {
-        inspection->write(QByteArrayView(bytes).sliced(at, std::min(piece, bytes.size() - at)));
-        std::this_thread::sleep_for(pieceTime);
-    }
-    const auto start = Clock::now();
-    inspection->finish();
-    runUntil([&] { return inspection->outcome().has_value(); });
-    if (inspection->outcome()->result.verdict() != Verdict::Clean)
-        qFatal("not clean: %s", qPrintable(describe(inspection->outcome()->result)));
-    return Microseconds(Clock::now() - start).count() / 1000;
-}
-
 void lastByteToVerdictBySentinel(benchmark::State &state)
 {
     const auto tap = makeSpawnedTap();
@@ -92,7 +73,8 @@ void lastByteToVerdictBySentinel(benchmark::State &state)
         for (int round = 0; round < 5; ++round) {
             whole.push_back(scanUs(*tap, noise(100'000'000, ++seed)) / 1000);
             const std::chrono::milliseconds pace(1 + int(1.5 * whole.back() / 95));
-            streamed.push_back(lastByteMs(*tap, noise(100'000'000, ++seed), pace));
+            streamed.push_back(lastByteToVerdictMs(
+                *tap, noise(100'000'000, ++seed), [pace] { std::this_thread::sleep_for(pace); }));
         }
     }
     state.counters["whole_ms"] = percentile(whole, 0.5);

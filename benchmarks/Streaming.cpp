@@ -32,27 +32,6 @@ void waitUntilIdle(const SecurityTap &tap)
         QThread::yieldCurrentThread();
 }
 
-//! The bytes come a little slower than they are scanned, as from any network: the next piece when
-//! the scan has caught up.
-double lastByteToVerdictMs(SecurityTap &tap, const QByteArray &bytes)
-{
-    constexpr qsizetype piece = Limits::mib;
-    Download download;
-    download.metadata.sizeBytes = bytes.size();
-    const std::unique_ptr<Inspection> inspection(tap.inspect(download));
-    for (qsizetype at = 0; at < bytes.size(); at += piece) {
-        inspection->write(QByteArrayView(bytes).sliced(at, std::min(piece, bytes.size() - at)));
-        if (at > 0)
-            waitUntilIdle(tap);
-    }
-    const auto start = Clock::now();
-    inspection->finish();
-    runUntil([&] { return inspection->outcome().has_value(); });
-    if (inspection->outcome()->result.verdict() != Verdict::Clean)
-        qFatal("not clean: %s", qPrintable(describe(inspection->outcome()->result)));
-    return Microseconds(Clock::now() - start).count() / 1000;
-}
-
 void lastByteToVerdict(benchmark::State &state)
 {
     const QByteArray bytes = noise(100'000'000);
@@ -62,7 +41,7 @@ void lastByteToVerdict(benchmark::State &state)
     for (auto _ : state) {
         for (int round = 0; round < 7; ++round) {
             whole.push_back(wholeScanMs(bytes));
-            streamed.push_back(lastByteToVerdictMs(*tap, bytes));
+            streamed.push_back(lastByteToVerdictMs(*tap, bytes, [&] { waitUntilIdle(*tap); }));
         }
     }
     state.counters["whole_ms"] = percentile(whole, 0.5);

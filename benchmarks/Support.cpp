@@ -51,6 +51,25 @@ QByteArray noise(qint64 size, quint32 seed)
     return bytes;
 }
 
+double lastByteToVerdictMs(
+    SecurityTap &tap, const QByteArray &bytes, const std::function<void()> &pause)
+{
+    constexpr qsizetype piece = Limits::mib;
+    Download download;
+    download.metadata.sizeBytes = bytes.size();
+    const std::unique_ptr<Inspection> inspection(tap.inspect(download));
+    for (qsizetype at = 0; at < bytes.size(); at += piece) {
+        inspection->write(QByteArrayView(bytes).sliced(at, std::min(piece, bytes.size() - at)));
+        pause();
+    }
+    const auto start = Clock::now();
+    inspection->finish();
+    runUntil([&] { return inspection->outcome().has_value(); });
+    if (inspection->outcome()->result.verdict() != Verdict::Clean)
+        qFatal("not clean: %s", qPrintable(describe(inspection->outcome()->result)));
+    return Microseconds(Clock::now() - start).count() / 1000;
+}
+
 double percentile(std::vector<double> samples, double share)
 {
     std::ranges::sort(samples);

@@ -10,6 +10,7 @@
 #include <benchmark/benchmark.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -37,6 +38,12 @@ void runUntil(Condition condition)
     while (!condition())
         QCoreApplication::processEvents(QEventLoop::WaitForMoreEvents);
 }
+
+//! \brief Streams \p bytes, 100 MB for instance, into \p tap, a MiB at a time with \p pause after
+//! each, so that they come a little slower than they are scanned, as from any network. How long it
+//! takes from the last byte to the verdict, in ms.
+double lastByteToVerdictMs(
+    SecurityTap &tap, const QByteArray &bytes, const std::function<void()> &pause);
 
 //! \brief The value below which \p share of \p samples lie.
 double percentile(std::vector<double> samples, double share);

@@ -23,9 +23,13 @@ public:
     //! Where the process finds its socket.
     static constexpr int socketDescriptor = 3;
 
-    //! Starts \p program; \p socket stays the caller's. The error is for people.
-    static std::expected<std::unique_ptr<ChildProcess>, QString> start(
-        QByteArray program, QByteArrayList arguments, int socket);
+    //! A process and our end of its socket, which it alone has the other end of.
+    struct Started {
+        std::unique_ptr<ChildProcess> process;
+        FileDescriptor socket;
+    };
+    //! Starts \p program. The error is for people.
+    static std::expected<Started, QString> start(QByteArray program, QByteArrayList arguments);
     //! Ends the process and waits for its end, a few milliseconds.
     ~ChildProcess();
     Q_DISABLE_COPY_MOVE(ChildProcess)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "ipc/ChildProcess.h"
 
+#include "ipc/LocalSocket.h"
+#include "ipc/Retried_p.h"
+
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -67,21 +70,26 @@ private:
 
 } // namespace
 
-std::expected<std::unique_ptr<ChildProcess>, QString> ChildProcess::start(
-    QByteArray program, QByteArrayList arguments, int socket)
+std::expected<ChildProcess::Started, QString> ChildProcess::start(
+    QByteArray program, QByteArrayList arguments)
 {
+    auto ends = LocalSocket::connectedPair();
+    if (!ends)
+        return std::unexpected(ends.error());
     std::vector<char *> argv{program.data()};
     for (QByteArray &argument : arguments)
         argv.push_back(argument.data());
     argv.push_back(nullptr);
     pid_t pid = -1;
-    if (const int error = SpawnTerms(socket).spawn(pid, program.constData(), argv.data())) {
+    if (const int error =
+            SpawnTerms(ends->second.get()).spawn(pid, program.constData(), argv.data())) {
         return std::unexpected(QStringLiteral("%1 cannot be started: %2")
                                    .arg(QString::fromLocal8Bit(program), qt_error_string(error)));
     }
     // If somebody else has reaped it by now, there is none (ESRCH).
     FileDescriptor process(int(::syscall(SYS_pidfd_open, pid, 0U)));
-    return std::unique_ptr<ChildProcess>(new ChildProcess(pid, std::move(process)));
+    return Started{std::unique_ptr<ChildProcess>(new ChildProcess(pid, std::move(process))),
+        std::move(ends->first)};
 }
 
 ChildProcess::~ChildProcess()
@@ -113,10 +121,7 @@ bool ChildProcess::reap(int options)
     if (m_hasEnded)
         return true;
     int status = 0;
-    pid_t reaped = -1;
-    do {
-        reaped = ::waitpid(m_pid, &status, options);
-    } while (reaped < 0 && errno == EINTR);
+    const pid_t reaped = retried([&] { return ::waitpid(m_pid, &status, options); });
     if (reaped == 0)
         return false;
     m_hasEnded = true;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "ipc/SocketMessage.h"
 
+#include "ipc/Retried_p.h"
+
 #include <array>
-#include <cerrno>
 #include <cstring>
 
 #include <sys/socket.h>
@@ -14,15 +15,6 @@ namespace {
 // Room for more descriptors than a message may have, so that too many are told from those that
 // were lost.
 constexpr size_t descriptorRoom = 4;
-
-template <typename Call>
-ssize_t retried(Call call)
-{
-    ssize_t result = call();
-    while (result < 0 && errno == EINTR)
-        result = call();
-    return result;
-}
 
 std::deque<FileDescriptor> descriptorsOf(msghdr &header)
 {

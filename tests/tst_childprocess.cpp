@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 #include "ipc/ChildProcess.h"
-#include "ipc/LocalSocket.h"
 #include "tests/support/ChildProcess.h"
 
 #include <QTest>
@@ -21,18 +20,14 @@ constexpr int patience = 10'000;
 //! What a shell that was started says with \p script at its socket; "?" if it says nothing.
 std::string saidBy(const QByteArray &script)
 {
-    auto ends = LocalSocket::connectedPair();
-    if (!ends)
-        return "no sockets";
-    const auto child = ChildProcess::start("/bin/sh", {"-c", script}, ends->second.get());
+    const auto child = ChildProcess::start("/bin/sh", {"-c", script});
     if (!child)
         return "no child";
-    ends->second = FileDescriptor();
-    pollfd said{ends->first.get(), POLLIN, 0};
+    pollfd said{child->socket.get(), POLLIN, 0};
     std::array<char, 64> text{};
     if (::poll(&said, 1, patience) != 1)
         return "?";
-    const ssize_t size = ::recv(ends->first.get(), text.data(), text.size(), 0);
+    const ssize_t size = ::recv(child->socket.get(), text.data(), text.size(), 0);
     return size > 0 ? std::string(text.data(), size_t(size)) : "?";
 }
 
@@ -82,29 +77,28 @@ void ChildProcessTest::end_isTold()
 {
     QFETCH(const QByteArray, script);
     QFETCH(const QString, ending);
-    auto ends = LocalSocket::connectedPair();
-    QVERIFY(ends);
-    const auto child = ChildProcess::start("/bin/sh", {"-c", script}, ends->second.get());
+    const auto child = ChildProcess::start("/bin/sh", {"-c", script});
     QVERIFY(child);
-    pollfd end{(*child)->endDescriptor(), POLLIN, 0};
+    pollfd end{child->process->endDescriptor(), POLLIN, 0};
     QCOMPARE(::poll(&end, 1, patience), 1);
-    QVERIFY((*child)->hasEnded());
-    QCOMPARE((*child)->ending(), ending);
+    QVERIFY(child->process->hasEnded());
+    QCOMPARE(child->process->ending(), ending);
 }
 
 void ChildProcessTest::end_nobodyIsToHearOfIt_isNoticed()
 {
     QCOMPARE(runInChild([] {
         std::signal(SIGCHLD, SIG_IGN);
-        auto ends = LocalSocket::connectedPair();
-        const auto child = ChildProcess::start("/bin/sh", {"-c", "read x <&3"}, ends->second.get());
-        if (!child || (*child)->hasEnded())
+        const auto child = ChildProcess::start("/bin/sh", {"-c", "read x <&3"});
+        if (!child || child->process->hasEnded())
             return 1;
-        (*child)->kill();
-        pollfd end{(*child)->endDescriptor(), POLLIN, 0};
+        child->process->kill();
+        pollfd end{child->process->endDescriptor(), POLLIN, 0};
         if (::poll(&end, 1, patience) != 1)
             return 2;
-        return (*child)->hasEnded() && (*child)->ending() == QStringLiteral("has ended") ? 0 : 3;
+        return child->process->hasEnded() && child->process->ending() == QStringLiteral("has ended")
+            ? 0
+            : 3;
     }),
         QStringLiteral("exit 0"));
 }

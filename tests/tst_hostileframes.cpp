@@ -173,14 +173,13 @@ void TestHostileFrames::frames_mutated_nobodyFalls()
 void TestHostileFrames::worker_mutatedRequests_endsItAlone()
 {
     constexpr int requests = 10'000 / slowness;
-    auto control = LocalSocket::connectedPair();
-    QVERIFY(control);
     const RuleDirectory directory(markerRules());
     const WorkerRules rules{directory.settings().rulePaths, {}};
-    const auto parent = ChildProcess::start(SENTINEL_BINARY,
-        QByteArrayList{"worker-parent"} + rules.arguments(), control->second.get());
+    const auto parent =
+        ChildProcess::start(SENTINEL_BINARY, QByteArrayList{"worker-parent"} + rules.arguments());
     QVERIFY(parent);
-    QVERIFY(receivePacket(control->first.get())); // its rules
+    const int control = parent->socket.get();
+    QVERIFY(receivePacket(control)); // its rules
 
     HostileFrames random(2);
     const std::array files{
@@ -189,8 +188,8 @@ void TestHostileFrames::worker_mutatedRequests_endsItAlone()
     int sent = 0;
     while (sent < requests) {
         auto sockets = LocalSocket::connectedPair();
-        QVERIFY(sockets && sendPacket(control->first.get(), "fork", sockets->second.get()));
-        const auto process = receivePacket(control->first.get());
+        QVERIFY(sockets && sendPacket(control, "fork", sockets->second.get()));
+        const auto process = receivePacket(control);
         QVERIFY(process && process->file.isValid());
         sockets->second = {};
         QVERIFY(receivePacket(sockets->first.get())); // the walls around it
@@ -221,8 +220,8 @@ void TestHostileFrames::worker_mutatedRequests_endsItAlone()
         }
         peer.close();
         QCOMPARE(::poll(&end, 1, patienceMs), 1); // it ends: by itself, or with its socket
-        QVERIFY(sendPacket(control->first.get(), process->bytes));
-        const auto ending = receivePacket(control->first.get());
+        QVERIFY(sendPacket(control, process->bytes));
+        const auto ending = receivePacket(control);
         QVERIFY(ending);
         ++endings[ending->bytes];
     }

@@ -2,6 +2,7 @@
 #include "SecurityTap/Logging.h"
 #include "SecurityTap/backend/ContentLoaders_p.h"
 #include "SecurityTap/content/ContentFile.h"
+#include "SecurityTap/scan/LeftBehind_p.h"
 
 #include <exception>
 #include <mutex>
@@ -26,16 +27,6 @@ Loaded fetch(const RemoteScans::Source &source)
     } catch (...) {
         return std::unexpected(ScanResult::notScanned(Reason::Unreadable));
     }
-}
-
-//! Keeps threads of which one is stuck, for ever: to destroy them would be to wait for it. Kept
-//! reachable, so that a leak checker tells this from a mistake.
-void leaveBehind(std::unique_ptr<ContentLoaders> loaders)
-{
-    static std::mutex mutex;
-    static auto *const left = new std::vector<std::unique_ptr<ContentLoaders>>;
-    const std::lock_guard lock(mutex);
-    left->push_back(std::move(loaders));
 }
 
 } // namespace

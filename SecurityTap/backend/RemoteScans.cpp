@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "SecurityTap/Logging.h"
 #include "SecurityTap/backend/RemoteScans_p.h"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 namespace Sentinel {
@@ -427,18 +425,7 @@ void RemoteScans::answer(Scan scan, ScanResult result)
     const std::shared_ptr<ScanRequest> request = std::move(scan.request);
     scan = {};
     request->letGo();
-    const auto count = [this, &request](const ScanResult &given) {
-        m_telemetry.countAnswer(given,
-            std::chrono::duration_cast<std::chrono::microseconds>(
-                Clock::now() - request->createdAt()));
-    };
-    try {
-        request->answer(std::move(result), count);
-    } catch (const std::exception &e) {
-        qCCritical(logScan) << "the answer to scan" << request->id() << "threw:" << e.what();
-    } catch (...) {
-        qCCritical(logScan) << "the answer to scan" << request->id() << "threw";
-    }
+    m_telemetry.answer(*request, std::move(result));
 }
 
 void RemoteScans::answerAll(std::vector<Scan> scans, const QString &why)

@@ -150,15 +150,11 @@ std::expected<FileDescriptor, QString> SentinelLink::reach()
 
 std::expected<FileDescriptor, QString> SentinelLink::spawn()
 {
-    auto ends = LocalSocket::connectedPair();
-    if (!ends)
-        return std::unexpected(ends.error());
-    auto child =
-        ChildProcess::start(QFile::encodeName(m_settings.program), arguments(), ends->second.get());
+    auto child = ChildProcess::start(QFile::encodeName(m_settings.program), arguments());
     if (!child)
         return std::unexpected(child.error());
-    m_child = *std::move(child);
-    return std::move(ends->first);
+    m_child = std::move(child->process);
+    return std::move(child->socket);
 }
 
 QByteArrayList SentinelLink::arguments() const
@@ -193,7 +189,7 @@ void SentinelLink::receive(const Message &message)
     else if (std::holds_alternative<Pong>(message))
         return; // that it came is all that it says
     else if (const auto *changed = std::get_if<RuleSetChanged>(&message))
-        useRules(changed->rules);
+        m_listener.rulesChanged(changed->rules);
     else if (const auto *result = std::get_if<ReloadResult>(&message))
         reloaded(*result);
     else
@@ -211,15 +207,10 @@ void SentinelLink::welcome(const Welcome &welcome)
     m_openedAt = Clock::now();
     m_scans->admit();
     m_scans->connected();
-    useRules(welcome.rules);
+    m_listener.rulesChanged(welcome.rules);
     setState(ScannerState::Open,
         QStringLiteral("the sentinel is running, %1").arg(describe(welcome.rules)));
     tell();
-}
-
-void SentinelLink::useRules(const RuleSetSummary &rules)
-{
-    m_listener.rulesChanged(rules);
 }
 
 void SentinelLink::takeVerdict(const ScanVerdict &verdict)
@@ -321,7 +312,7 @@ void SentinelLink::reloaded(const ReloadResult &result)
     }
     const Reloaded tell = std::move(at->second);
     m_reloads.erase(at);
-    useRules(result.rules);
+    m_listener.rulesChanged(result.rules);
     tell(result);
 }
 

@@ -59,7 +59,6 @@ private:
     void receive(const Message &message);
     void welcome(const Welcome &welcome);
     void reloaded(const ReloadResult &result);
-    void useRules(const RuleSetSummary &rules);
     void takeVerdict(const ScanVerdict &verdict);
     void tell();
     void watchDeadlines(Deadline earliest);

@@ -16,6 +16,12 @@ namespace Sentinel {
 //! Thread: any.
 SECURITYTAP_EXPORT std::expected<FileDescriptor, QString> duplicated(int descriptor);
 
+//! \brief Sees to it that nobody can change the bytes in the memfd \p file any more, nor its size.
+//! False and errno if that cannot be.
+//!
+//! Thread: any.
+SECURITYTAP_EXPORT bool sealForGood(int file);
+
 //! \brief True if nobody can change the bytes in \p file any more, whoever has it open or mapped.
 //!
 //! Thread: any.

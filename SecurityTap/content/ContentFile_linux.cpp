@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/content/ContentFile.h"
 
-#include <cerrno>
+#include "ipc/Retried_p.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -24,15 +24,13 @@ std::expected<FileDescriptor, QString> sealedCopy(std::span<const uchar> bytes)
     if (!file.isValid())
         return failed("make a file in memory");
     while (!bytes.empty()) {
-        const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR)
-            continue;
+        const ssize_t written =
+            retried([&] { return ::write(file.get(), bytes.data(), bytes.size()); });
         if (written <= 0)
             return failed("copy a content into a file in memory");
         bytes = bytes.subspan(size_t(written));
     }
-    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
-    if (::fcntl(file.get(), F_ADD_SEALS, seals) != 0)
+    if (!sealForGood(file.get()))
         return failed("seal a file in memory");
     return file;
 }
@@ -45,6 +43,12 @@ std::expected<FileDescriptor, QString> duplicated(int descriptor)
     if (!copy.isValid())
         return failed("pass a content on");
     return copy;
+}
+
+bool sealForGood(int file)
+{
+    constexpr int all = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
+    return ::fcntl(file, F_ADD_SEALS, all) == 0;
 }
 
 // Not F_SEAL_FUTURE_WRITE: it leaves a writable mapping to who had one before.

@@ -2,9 +2,9 @@
 #include "SecurityTap/content/ContentHash.h"
 
 #include "SecurityTap/Limits.h"
+#include "ipc/Retried_p.h"
 
 #include <algorithm>
-#include <cerrno>
 
 #include <unistd.h>
 
@@ -48,10 +48,9 @@ bool ContentHash::addPiece()
 std::span<const uchar> ContentHash::readPiece(qint64 sizeBytes)
 {
     m_buffer.resize(std::max(m_buffer.size(), size_t(sizeBytes)));
-    ssize_t count = -1;
-    do {
-        count = ::pread(m_content->file(), m_buffer.data(), size_t(sizeBytes), m_hashedBytes);
-    } while (count < 0 && errno == EINTR);
+    const ssize_t count = retried([&] {
+        return ::pread(m_content->file(), m_buffer.data(), size_t(sizeBytes), m_hashedBytes);
+    });
     return {m_buffer.data(), size_t(std::max<ssize_t>(count, 0))};
 }
 

@@ -2,6 +2,8 @@
 #include "SecurityTap/content/Spool.h"
 
 #include "SecurityTap/Limits.h"
+#include "SecurityTap/content/FileCopy.h"
+#include "ipc/Retried_p.h"
 
 #include <QDir>
 #include <QFile>
@@ -11,10 +13,8 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U // Linux 6.3
@@ -26,7 +26,6 @@ namespace {
 
 // What a spool of unknown size takes from the budget at a time.
 constexpr qint64 reserveStepBytes = 256 * Limits::kib;
-constexpr qint64 copyChunkBytes = 256 * Limits::kib;
 constexpr mode_t privateMode = 0600;
 
 qint64 roundedUp(qint64 bytes, qint64 unit)
@@ -40,62 +39,10 @@ qint64 pageBytes()
     return bytes;
 }
 
-// Repeats \p call, which returns -1 and sets errno, while signals interrupt it.
-template <typename Call>
-auto retried(Call call)
-{
-    auto result = call();
-    while (result == -1 && errno == EINTR)
-        result = call();
-    return result;
-}
-
 void *mapped(void *address, qint64 size, int flags, int descriptor)
 {
     return ::mmap(address, static_cast<size_t>(size), PROT_READ,
         MAP_PRIVATE | MAP_NORESERVE | flags, descriptor, 0);
-}
-
-// A copy by hand, for file systems between which the kernel does not.
-int copyByReading(int source, int target, qint64 offset, qint64 size)
-{
-    std::vector<char> chunk(static_cast<size_t>(std::min(copyChunkBytes, size - offset)));
-    while (offset < size) {
-        const auto want = std::min(static_cast<qint64>(chunk.size()), size - offset);
-        const auto got = retried(
-            [&] { return ::pread(source, chunk.data(), static_cast<size_t>(want), offset); });
-        if (got <= 0)
-            return got == 0 ? EIO : errno;
-        for (ssize_t done = 0; done < got;) {
-            const auto written = retried([&] {
-                return ::pwrite(
-                    target, chunk.data() + done, static_cast<size_t>(got - done), offset + done);
-            });
-            if (written < 0)
-                return errno;
-            done += written;
-        }
-        offset += got;
-    }
-    return 0;
-}
-
-// Copies the first \p size bytes, all of them. Returns 0 or the error's number.
-int copyBytes(int source, int target, qint64 size)
-{
-    if (retried([&] { return ::lseek(target, 0, SEEK_SET); }) < 0)
-        return errno;
-    off_t offset = 0;
-    while (offset < size) {
-        const auto want = static_cast<size_t>(std::min<qint64>(size - offset, Limits::gib));
-        const auto sent = retried([&] { return ::sendfile(target, source, &offset, want); });
-        if (sent == 0)
-            return EIO; // shorter than it says: never release less than was scanned
-        if (sent < 0)
-            return errno == EINVAL || errno == ENOSYS ? copyByReading(source, target, offset, size)
-                                                      : errno;
-    }
-    return 0;
 }
 
 } // namespace
@@ -288,9 +235,11 @@ std::expected<void, SpoolError> Spool::copyTo(int descriptor) const
 {
     if (const auto unchanged = checkUnchanged(); !unchanged)
         return unchanged;
-    if (const int errorNumber = copyBytes(m_file.get(), descriptor, m_size); errorNumber != 0)
-        return std::unexpected(error(errorNumber, QStringLiteral("Copying a download")));
-    return {};
+    const qint64 copied = copyBytes(m_file.get(), descriptor, m_size);
+    if (copied == m_size)
+        return {};
+    // Shorter than it says: never release less than was scanned.
+    return std::unexpected(error(copied < 0 ? errno : EIO, QStringLiteral("Copying a download")));
 }
 
 std::expected<void, SpoolError> Spool::moveToFile()

@@ -1,9 +1,30 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/scan/ScanTelemetry.h"
 
+#include "SecurityTap/Logging.h"
+#include "SecurityTap/scan/ScanRequest.h"
+
 #include <algorithm>
+#include <exception>
+#include <utility>
 
 namespace Sentinel {
+
+void ScanTelemetry::answer(ScanRequest &request, ScanResult result)
+{
+    const auto count = [this, &request](const ScanResult &given) {
+        countAnswer(given,
+            std::chrono::duration_cast<std::chrono::microseconds>(
+                Clock::now() - request.createdAt()));
+    };
+    try {
+        request.answer(std::move(result), count);
+    } catch (const std::exception &e) {
+        qCCritical(logScan) << "the answer to scan" << request.id() << "threw:" << e.what();
+    } catch (...) {
+        qCCritical(logScan) << "the answer to scan" << request.id() << "threw";
+    }
+}
 
 void ScanTelemetry::countAnswer(const ScanResult &result, std::chrono::microseconds elapsed)
 {

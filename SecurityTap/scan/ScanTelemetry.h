@@ -12,11 +12,16 @@
 
 namespace Sentinel {
 
+class ScanRequest;
+
 //! \brief Counts what happens to scans.
 //!
 //! Thread: any (locked).
 class SECURITYTAP_EXPORT ScanTelemetry {
 public:
+    //! Gives \p request its answer and counts it, unless it has one. What is thrown by who is told
+    //! is logged.
+    void answer(ScanRequest &request, ScanResult result);
     //! An accepted or refused request has its answer, \p elapsed after it was made.
     void countAnswer(const ScanResult &result, std::chrono::microseconds elapsed);
     void countCacheHit();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/Logging.h"
+#include "SecurityTap/scan/LeftBehind_p.h"
 #include "SecurityTap/scan/ScanWorkerPool_p.h"
 
 #include <algorithm>
@@ -30,16 +31,6 @@ ScanWorkerPool::Settings sane(ScanWorkerPool::Settings settings)
     settings.stopPatience = std::clamp(
         settings.stopPatience, milliseconds::zero(), milliseconds(std::numeric_limits<int>::max()));
     return settings;
-}
-
-//! Keeps a crew with a worker that is stuck, for ever: to destroy its QThreadPool would be to wait
-//! for that worker. Kept reachable, so that a leak checker tells this from a mistake.
-void leaveBehind(std::shared_ptr<QRunnable> crew)
-{
-    static std::mutex mutex;
-    static auto *const left = new std::vector<std::shared_ptr<QRunnable>>;
-    const std::lock_guard lock(mutex);
-    left->push_back(std::move(crew));
 }
 
 } // namespace
@@ -106,18 +97,7 @@ void ScanWorkerPool::Core::settle(ScanRequest &request, ScanSlice slice) const
 
 void ScanWorkerPool::Core::answer(ScanRequest &request, ScanResult result) const
 {
-    const auto count = [this, &request](const ScanResult &given) {
-        telemetry->countAnswer(given,
-            std::chrono::duration_cast<std::chrono::microseconds>(
-                Clock::now() - request.createdAt()));
-    };
-    try {
-        request.answer(request.orSuspicion(std::move(result)), count);
-    } catch (const std::exception &e) {
-        qCCritical(logScan) << "the answer to scan" << request.id() << "threw:" << e.what();
-    } catch (...) {
-        qCCritical(logScan) << "the answer to scan" << request.id() << "threw";
-    }
+    telemetry->answer(request, request.orSuspicion(std::move(result)));
 }
 
 void ScanWorkerPool::Core::bringWorkers()

@@ -39,16 +39,11 @@ WorkerParent::~WorkerParent() = default;
 std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> WorkerParent::start(
     const QByteArray &program, const WorkerRules &rules, const std::stop_token &stop)
 {
-    auto sockets = LocalSocket::connectedPair();
-    if (!sockets)
-        return std::unexpected(problem(sockets.error()));
-    auto process = ChildProcess::start(
-        program, QByteArrayList{"worker-parent"} + rules.arguments(), sockets->second.get());
-    if (!process)
-        return std::unexpected(problem(process.error()));
+    auto child = ChildProcess::start(program, QByteArrayList{"worker-parent"} + rules.arguments());
+    if (!child)
+        return std::unexpected(problem(child.error()));
     const std::shared_ptr<WorkerParent> parent(
-        new WorkerParent(std::move(sockets->first), std::move(*process)));
-    sockets->second = {}; // so that the parent's end is the end
+        new WorkerParent(std::move(child->socket), std::move(child->process)));
     const std::stop_callback onStop(stop, [&parent] { parent->m_process->kill(); });
     limitPatience(parent->m_control.get(), Limits::maxRuleCompilation);
     const auto packet = receivePacket(parent->m_control.get());
