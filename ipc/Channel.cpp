@@ -10,6 +10,7 @@
 #include <QThread>
 
 #include <cerrno>
+#include <utility>
 
 #include <sys/socket.h>
 
@@ -27,86 +28,49 @@ bool isSeqPacket(int socket)
 } // namespace
 
 Channel::Channel(FileDescriptor socket, QObject *parent)
-    : QObject(parent), m_socket(std::move(socket))
+    : QObject(parent), m_outbox(new Outbox(std::move(socket), this))
 {
-    if (!isSeqPacket(m_socket.get())) {
+    if (!isSeqPacket(m_outbox->socket())) {
         end(CloseReason::SystemError, QStringLiteral("not a SEQPACKET socket"));
         return;
     }
     // A frame has to fit into the socket's buffer, whatever the system's default is.
     const int bufferBytes = IpcLimits::maxFrameBytes;
-    ::setsockopt(m_socket.get(), SOL_SOCKET, SO_SNDBUF, &bufferBytes, sizeof bufferBytes);
+    ::setsockopt(m_outbox->socket(), SOL_SOCKET, SO_SNDBUF, &bufferBytes, sizeof bufferBytes);
     m_buffer.resize(IpcLimits::maxFrameBytes);
-    m_readable.setSocket(m_socket.get());
-    m_writable.setSocket(m_socket.get());
+    m_readable.setSocket(m_outbox->socket());
+    m_writable.setSocket(m_outbox->socket());
     connect(&m_readable, &QSocketNotifier::activated, this, &Channel::receiveSome);
     connect(&m_writable, &QSocketNotifier::activated, this, &Channel::transmitUnsent);
     m_readable.setEnabled(true);
 }
 
-Channel::~Channel() = default;
+Channel::~Channel()
+{
+    m_outbox->close();
+}
 
 bool Channel::send(const Message &message, FileDescriptor descriptor)
 {
     Q_ASSERT(thread() == QThread::currentThread());
-    if (!isOpen() || descriptor.isValid() != carriesDescriptor(message))
-        return false;
-    Unsent unsent{encode(message), std::move(descriptor)};
-    if (m_unsent.empty()) {
-        const Progress progress = transmit(unsent);
-        if (progress != Progress::Blocked)
-            return progress == Progress::Done;
-    }
-    if (int(m_unsent.size()) >= IpcLimits::maxSendQueueMessages
-        || m_unsentBytes + unsent.frame.size() > IpcLimits::maxSendQueueBytes) {
-        end(CloseReason::SendQueueFull,
-            QStringLiteral("%1 messages of %2 bytes wait for the peer to read")
-                .arg(m_unsent.size())
-                .arg(m_unsentBytes));
-        return false;
-    }
-    m_unsentBytes += unsent.frame.size();
-    m_unsent.push_back(std::move(unsent));
-    m_writable.setEnabled(true);
-    return true;
+    return m_outbox->send(message, std::move(descriptor)) != Outbox::Sending::Refused;
 }
 
-Channel::Progress Channel::transmit(const Unsent &unsent)
+//! Something waits, or the outbox has found a reason to end.
+void Channel::heedOutbox()
 {
-    if (SocketMessage::send(m_socket.get(), unsent.frame, unsent.descriptor.get(), MSG_DONTWAIT)
-        >= 0)
-        return Progress::Done;
-    switch (errno) {
-    case EAGAIN:
-        return Progress::Blocked;
-    case EPIPE:
-    case ECONNRESET:
-    case ENOTCONN: // gone; its last words, a Refusal perhaps, may still be here to be read
-        dropUnsent();
-        return Progress::Stopped;
-    default:
-        end(CloseReason::SystemError, LocalSocket::systemError(QStringLiteral("send")));
-        return Progress::Stopped;
-    }
+    if (const auto ending = m_outbox->ending())
+        end(ending->reason, ending->text);
+    else if (!m_hasEnded)
+        m_writable.setEnabled(true);
 }
 
 void Channel::transmitUnsent()
 {
-    while (!m_unsent.empty()) {
-        if (transmit(m_unsent.front()) != Progress::Done)
-            return;
-        m_unsentBytes -= m_unsent.front().frame.size();
-        m_unsent.pop_front();
-    }
+    if (!m_outbox->transmitUnsent())
+        return;
     m_writable.setEnabled(false);
     Q_EMIT drained(); // nothing of ours may be touched after this
-}
-
-void Channel::dropUnsent()
-{
-    m_writable.setEnabled(false);
-    m_unsent.clear();
-    m_unsentBytes = 0;
 }
 
 void Channel::receiveSome()
@@ -122,7 +86,7 @@ void Channel::receiveSome()
 bool Channel::receiveOne()
 {
     auto received = SocketMessage::receive(
-        m_socket.get(), {m_buffer.data(), size_t(m_buffer.size())}, MSG_DONTWAIT);
+        m_outbox->socket(), {m_buffer.data(), size_t(m_buffer.size())}, MSG_DONTWAIT);
     if (received.size < 0) {
         // A peer that closes without having read everything resets the connection: said once,
         // before the messages that it had sent.
@@ -166,9 +130,11 @@ void Channel::accept(QByteArrayView frame, int messageFlags, std::deque<FileDesc
 
 void Channel::end(CloseReason reason, const QString &text)
 {
+    if (std::exchange(m_hasEnded, true))
+        return;
     m_readable.setEnabled(false);
-    dropUnsent();
-    m_socket = FileDescriptor();
+    m_writable.setEnabled(false);
+    m_outbox->close();
     QMetaObject::invokeMethod(
         this, [this, reason, text] { Q_EMIT closed(reason, text); }, Qt::QueuedConnection);
 }

@@ -5,12 +5,14 @@
 #include "ipc/FileDescriptor.h"
 #include "ipc/IpcExport.h"
 #include "ipc/Messages.h"
+#include "ipc/Outbox.h"
 
 #include <QByteArray>
 #include <QObject>
 #include <QSocketNotifier>
 
 #include <deque>
+#include <memory>
 
 namespace Sentinel {
 
@@ -23,9 +25,8 @@ namespace Sentinel {
 //! May be destroyed at any time, in its own slots too: that is how its owner closes it.
 //!
 //! Owner:  the one who made it.
-//! Thread: owner (asserted).
-//! Limits: one descriptor of its own and IpcLimits::maxFrameBytes of memory; unsent messages up to
-//! IpcLimits::maxSendQueueMessages and maxSendQueueBytes.
+//! Thread: owner (asserted); other threads send by its outbox().
+//! Limits: one descriptor of its own and IpcLimits::maxFrameBytes of memory; those of its Outbox.
 class SENTINELIPC_EXPORT Channel final : public QObject {
     Q_OBJECT
 
@@ -42,10 +43,12 @@ public:
     //! (closed() tells), or \p descriptor does not go with the message. Takes over and closes
     //! \p descriptor in every case.
     bool send(const Message &message, FileDescriptor descriptor = {});
+    //! For any thread, also when this is gone.
+    const std::shared_ptr<Outbox> &outbox() const { return m_outbox; }
 
-    bool isOpen() const { return m_socket.isValid(); }
+    bool isOpen() const { return m_outbox->isOpen(); }
     //! Messages that wait for the peer to read.
-    int unsentMessages() const { return int(m_unsent.size()); }
+    int unsentMessages() const { return m_outbox->unsentMessages(); }
 
 Q_SIGNALS:
     //! \p message has arrived; \p descriptor, closed at exec, is valid exactly if it
@@ -59,26 +62,20 @@ Q_SIGNALS:
     void closed(Sentinel::CloseReason reason, const QString &text);
 
 private:
-    struct Unsent {
-        QByteArray frame;
-        FileDescriptor descriptor;
-    };
-    enum class Progress : quint8 { Done, Blocked, Stopped };
+    friend class Outbox;
 
-    Progress transmit(const Unsent &unsent);
+    void heedOutbox();
     void transmitUnsent();
-    void dropUnsent();
     void receiveSome();
     bool receiveOne();
     void accept(QByteArrayView frame, int messageFlags, std::deque<FileDescriptor> descriptors);
     void end(CloseReason reason, const QString &text);
 
-    FileDescriptor m_socket;
+    const std::shared_ptr<Outbox> m_outbox;
     QSocketNotifier m_readable{QSocketNotifier::Read, this};
     QSocketNotifier m_writable{QSocketNotifier::Write, this};
     QByteArray m_buffer;
-    std::deque<Unsent> m_unsent;
-    qsizetype m_unsentBytes = 0;
+    bool m_hasEnded = false;
 };
 
 } // namespace Sentinel
