@@ -44,7 +44,8 @@ double scanUs(SecurityTap &tap, const QByteArray &bytes)
 
 void smallScanBySentinel(benchmark::State &state)
 {
-    const auto here = makeTap();
+    // With the same settings as a sentinel: both remember verdicts, and hash contents for that.
+    const auto here = std::make_unique<SecurityTap>(TapSettings{}, rules());
     const auto there = makeSpawnedTap();
     std::vector<double> hereUs;
     std::vector<double> thereUs;

@@ -2,12 +2,11 @@
 #include "SecurityTap/Logging.h"
 #include "SecurityTap/backend/ContentLoaders_p.h"
 #include "SecurityTap/content/ContentFile.h"
+#include "SecurityTap/scan/JoinMark_p.h"
 #include "SecurityTap/scan/LeftBehind_p.h"
 
 #include <exception>
-#include <mutex>
 #include <utility>
-#include <vector>
 
 namespace Sentinel {
 
@@ -42,13 +41,21 @@ void ContentLoaders::end(std::unique_ptr<ContentLoaders> loaders)
 {
     loaders->m_threads.clear();
     const std::chrono::milliseconds patience = Limits::stopPatience;
-    if (loaders->m_threads.waitForDone(int(patience.count())))
+    if (loaders->m_threads.waitForDone(int(patience.count()))) {
+        JoinMark::joined(loaders.get());
         return;
+    }
     qCCritical(logScan) << "a content that is being read does not come: its thread is left behind";
     leaveBehind(std::move(loaders));
 }
 
 void ContentLoaders::run()
+{
+    loadNext();
+    JoinMark::ended(this);
+}
+
+void ContentLoaders::loadNext()
 {
     const auto source = m_scans->nextSource();
     if (!source)

@@ -31,6 +31,7 @@ public:
 
 private:
     void run() override;
+    void loadNext();
 
     const std::shared_ptr<RemoteScans> m_scans;
     const qint64 m_maxScanBytes;

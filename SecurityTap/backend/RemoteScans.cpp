@@ -55,7 +55,7 @@ std::expected<RemoteScans::Lack, Reason> RemoteScans::add(std::shared_ptr<ScanRe
     m_peakRequests = std::max(m_peakRequests, int(m_scans.size()));
     setDeadline(added, deadline);
     const Lack lack = note(id, added);
-    ring(lock);
+    ring(lock, Teller::Caller);
     return lack;
 }
 
@@ -88,7 +88,7 @@ void RemoteScans::grow(quint64 id, qint64 sizeBytes)
         return;
     at->second.sizeBytes = sizeBytes;
     list(id, at->second);
-    ring(lock);
+    ring(lock, Teller::Link);
 }
 
 RemoteScans::Lack RemoteScans::complete(
@@ -111,7 +111,7 @@ RemoteScans::Lack RemoteScans::complete(
     }
     setDeadline(scan, deadline);
     const Lack lack = note(id, scan);
-    ring(lock);
+    ring(lock, Teller::Caller);
     return lack;
 }
 
@@ -124,9 +124,9 @@ ScanResult RemoteScans::cancel(quint64 id, ScanResult result)
     Scan scan = takeOut(at);
     if (scan.wireId != 0) {
         const Reason reason = result.reason();
-        m_notes.emplace_back(
+        m_cancels.emplace_back(
             ScanCancel{scan.wireId, reason == Reason::None ? Reason::Cancelled : reason});
-        ring(lock);
+        ring(lock, Teller::Link);
     }
     if (lock.owns_lock())
         lock.unlock();
@@ -140,9 +140,10 @@ void RemoteScans::acknowledge(quint64 id, Disposition disposition)
     const auto at = m_unacknowledged.find(id);
     if (at == m_unacknowledged.end())
         return;
-    m_notes.emplace_back(VerdictAck{at->second, disposition});
+    m_acks.emplace_back(VerdictAck{at->second, disposition});
     m_unacknowledged.erase(at);
-    ring(lock);
+    if (!m_isLifeWatched) // else it goes with what is told next, or soon by itself
+        ring(lock, Teller::Link);
 }
 
 TelemetrySnapshot RemoteScans::telemetry() const
@@ -180,7 +181,7 @@ void RemoteScans::provide(quint64 id, FileDescriptor file, qint64 sizeBytes)
     std::shared_ptr<const Content> copied;
     copied.swap(scan.content); // freed when the lock is not held any more
     list(id, scan);
-    ring(lock);
+    ring(lock, Teller::Caller);
 }
 
 void RemoteScans::fail(quint64 id, ScanResult result)
@@ -194,33 +195,66 @@ void RemoteScans::fail(quint64 id, ScanResult result)
     answer(std::move(scan), std::move(result));
 }
 
-void RemoteScans::setBell(std::function<void()> bell)
+quint64 RemoteScans::setBell(std::shared_ptr<const Bell> bell)
 {
-    auto shared = bell ? std::make_shared<const std::function<void()>>(std::move(bell)) : nullptr;
-    const Lock lock(m_mutex);
-    m_bell = std::move(shared);
-    m_isRung = false;
+    Lock lock(m_mutex);
+    m_bell = std::move(bell);
+    const quint64 number = ++m_bellNumber;
+    m_isTold = false;
+    m_watchedDeadline = noDeadline;
+    m_isLifeWatched = false;
+    m_isWatchDue = false;
+    ring(lock, Teller::Link); // what was asked for before there was a bell
+    return number;
 }
 
-Deadline RemoteScans::heed()
+bool RemoteScans::wantsWatch()
 {
     const Lock lock(m_mutex);
-    m_isRung = false;
-    return m_earliest;
+    if (m_isWatchDue)
+        return false;
+    m_isWatchDue = m_earliest < m_watchedDeadline || (!m_isLifeWatched && !m_owed.empty())
+        || int(m_owed.size()) > Limits::maxOwedVerdicts;
+    return m_isWatchDue;
 }
 
-std::optional<RemoteScans::Telling> RemoteScans::next()
+RemoteScans::Watch RemoteScans::watch()
 {
     const Lock lock(m_mutex);
-    if (!m_isConnected)
-        return std::nullopt;
-    while (!m_notes.empty()) {
-        Message note = std::move(m_notes.front());
-        m_notes.pop_front();
-        // Of a scan that has ended meanwhile, or never reached the sentinel, nothing is cancelled.
-        const auto *cancel = std::get_if<ScanCancel>(&note);
-        if (!cancel || m_owed.contains(cancel->id))
-            return Telling{std::move(note), 0, {}, {}};
+    m_isWatchDue = false;
+    m_watchedDeadline = m_earliest;
+    m_isLifeWatched = !m_owed.empty();
+    return {m_earliest, int(m_owed.size())};
+}
+
+bool RemoteScans::needsLife()
+{
+    Lock lock(m_mutex);
+    const bool hasBegun = std::exchange(m_hasBegun, false);
+    const bool needsLife = hasBegun || !m_owed.empty();
+    m_isLifeWatched = needsLife;
+    if (!m_acks.empty())
+        ring(lock, Teller::Link);
+    return needsLife;
+}
+
+std::optional<RemoteScans::Telling> RemoteScans::next(quint64 teller)
+{
+    const Lock lock(m_mutex);
+    if (teller != m_bellNumber)
+        return std::nullopt; // of a link that is gone
+    auto telling = m_outbox ? nextTelling() : std::nullopt;
+    m_isTold = telling.has_value();
+    return telling;
+}
+
+std::optional<RemoteScans::Telling> RemoteScans::nextTelling()
+{
+    while (!m_cancels.empty()) {
+        const ScanCancel cancel = m_cancels.front();
+        m_cancels.pop_front();
+        if (m_owed.contains(cancel.id)) // else it has ended meanwhile, or was never begun there
+            return Telling{m_outbox, cancel, 0, {}, {}};
     }
     while (!m_listed.empty()) {
         const quint64 id = m_listed.front();
@@ -234,10 +268,14 @@ std::optional<RemoteScans::Telling> RemoteScans::next()
         if (!message)
             continue;
         if (!carriesDescriptor(*message))
-            return Telling{*std::move(message), id, {}, {}};
-        return Telling{*std::move(message), id, scan.file, scan.content};
+            return Telling{m_outbox, *std::move(message), id, {}, {}};
+        return Telling{m_outbox, *std::move(message), id, scan.file, scan.content};
     }
-    return std::nullopt;
+    if (m_acks.empty())
+        return std::nullopt;
+    const VerdictAck ack = m_acks.front();
+    m_acks.pop_front();
+    return Telling{m_outbox, ack, 0, {}, {}};
 }
 
 //! What the sentinel has yet to learn of this scan, noted as told.
@@ -258,6 +296,7 @@ std::optional<Message> RemoteScans::messageFor(quint64 id, Scan &scan)
     }
     scan.wireId = ++m_lastWireId;
     m_owed.emplace(scan.wireId, id);
+    m_hasBegun = true;
     const ScanSubject &subject = scan.request->subject();
     return ScanBegin{scan.wireId, subject.metadata, subject.filePath, subject.fileType,
         scan.sizeBytes, scan.isComplete, timeout, m_settings.wantsSha256};
@@ -285,8 +324,10 @@ RemoteScans::Arrival RemoteScans::take(ScanVerdict verdict)
     if (!at->second.isToldComplete && verdict.result.reason() == Reason::QueueFull) {
         // There was no room for it yet. It is asked again as it grows, and once it is complete.
         at->second.wireId = 0;
-        if (at->second.isComplete)
+        if (at->second.isComplete) {
             list(id, at->second);
+            ring(lock, Teller::Caller);
+        }
         return Arrival::Answer;
     }
     Scan scan = takeOut(at);
@@ -320,33 +361,38 @@ Deadline RemoteScans::expire(Clock::time_point now)
             continue;
         }
         if (scan->second.wireId != 0)
-            m_notes.emplace_back(ScanCancel{scan->second.wireId, Reason::TimedOut});
+            m_cancels.emplace_back(ScanCancel{scan->second.wireId, Reason::TimedOut});
         overdue.push_back(takeOut(scan));
     }
     m_earliest = earliest;
-    lock.unlock();
+    m_watchedDeadline = earliest;
+    ring(lock, Teller::Caller);
+    if (lock.owns_lock())
+        lock.unlock();
     for (Scan &scan : overdue)
         answer(std::move(scan), ScanResult::notScanned(Reason::TimedOut));
     return earliest;
 }
 
-void RemoteScans::connected()
+void RemoteScans::connected(std::shared_ptr<Outbox> outbox)
 {
-    const Lock lock(m_mutex);
-    m_isConnected = true;
+    Lock lock(m_mutex);
+    m_outbox = std::move(outbox);
     m_lastWireId = 0;
     for (auto &[id, scan] : m_scans)
         list(id, scan); // the oldest first
+    ring(lock, Teller::Caller);
 }
 
 void RemoteScans::disconnected(const QString &why)
 {
     std::vector<Scan> told;
     Lock lock(m_mutex);
-    m_isConnected = false;
+    m_outbox.reset();
     m_owed.clear();
     m_unacknowledged.clear();
-    m_notes.clear();
+    m_cancels.clear();
+    m_acks.clear();
     m_listed.clear();
     for (auto at = m_scans.begin(); at != m_scans.end();) {
         const auto scan = at++;
@@ -405,18 +451,19 @@ Deadline RemoteScans::dueTime(const Scan &scan) const
 
 void RemoteScans::list(quint64 id, Scan &scan)
 {
-    if (m_isConnected && !std::exchange(scan.isListed, true))
+    if (m_outbox && !std::exchange(scan.isListed, true))
         m_listed.push_back(id);
 }
 
-//! Unlocks, if there is somebody to be told.
-void RemoteScans::ring(Lock &lock)
+//! Makes somebody the teller, and unlocks for that, unless there is one.
+void RemoteScans::ring(Lock &lock, Teller teller)
 {
-    if (!m_bell || std::exchange(m_isRung, true))
+    if (!m_bell || std::exchange(m_isTold, true))
         return;
     const auto bell = m_bell;
+    const quint64 number = m_bellNumber;
     lock.unlock();
-    (*bell)();
+    teller == Teller::Caller ? bell->tell(number) : bell->call(number);
 }
 
 void RemoteScans::answer(Scan scan, ScanResult result)

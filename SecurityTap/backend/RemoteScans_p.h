@@ -5,6 +5,7 @@
 #include "SecurityTap/scan/ScanRequest.h"
 #include "SecurityTap/scan/ScanTelemetry.h"
 #include "ipc/Messages.h"
+#include "ipc/Outbox.h"
 
 #include <deque>
 #include <expected>
@@ -21,9 +22,11 @@ namespace Sentinel {
 //! \brief The books of the requests that a sentinel is to answer: what is wanted, and what it has
 //! been told.
 //!
-//! Who asks changes what is wanted. The link makes messages of the difference, one by one, as the
-//! sentinel reads them: a content that grows faster than that costs one message, not many. Whoever
-//! takes a request out of these books answers it, so that there is one answer.
+//! Who asks changes what is wanted. One thread at a time, the teller, makes messages of the
+//! difference, one by one, as the sentinel reads them: a content that grows faster than that costs
+//! one message, not many. The teller is who asks where that is urgent, so that no other thread has
+//! to wake up first, else the link. Whoever takes a request out of these books answers it, so that
+//! there is one answer.
 //!
 //! Owner:  shared by the backend, its link and its loaders.
 //! Thread: any (locked); nothing is told, sent or copied under the lock.
@@ -34,8 +37,9 @@ class RemoteScans {
 public:
     //! What a request lacks before the sentinel can be told of it.
     enum class Lack : quint8 { Nothing, File };
-    //! A message, and what goes with it if it is a ScanBegin.
+    //! A message, where it goes, and what goes with it if it is a ScanBegin.
     struct Telling {
+        std::shared_ptr<Outbox> outbox;
         Message message;
         quint64 request = 0;
         std::shared_ptr<const FileDescriptor> file; // or else:
@@ -65,20 +69,36 @@ public:
     //! Answers the request, if it has no answer yet.
     void fail(quint64 id, ScanResult result);
 
-    // The link.
-    //! Called from any thread when there may be something for next() or a new deadline: once, until
-    //! heed(). Null: nobody is there.
-    void setBell(std::function<void()> bell);
-    //! The bell has been heard. Returns when expire() is due.
-    Deadline heed();
-    //! What the sentinel is to be told next; nothing if it knows all, or is not connected.
-    std::optional<Telling> next();
+    // The teller: by the number that setBell() has given to its bell.
+    //! What the sentinel is to be told next. Nothing: it knows all, or is not connected; who asked
+    //! is the teller no more.
+    std::optional<Telling> next(quint64 teller);
     //! The sentinel was not told \p begin after all, as its file could not be had.
     void withdraw(const Telling &begin, ScanResult result);
+    //! True, once, if the link has to look after something new: see watch().
+    bool wantsWatch();
+
+    // The link.
+    //! How somebody becomes the teller; from any thread.
+    struct Bell {
+        std::function<void(quint64 teller)> tell; //!< at once, on this thread
+        std::function<void(quint64 teller)> call; //!< soon, on the link's
+    };
+    //! Null: nobody tells. Returns the new bell's number.
+    quint64 setBell(std::shared_ptr<const Bell> bell);
+    struct Watch {
+        Deadline deadline = noDeadline; //!< when expire() is due
+        int owedVerdicts = 0; //!< which the sentinel has to live for
+    };
+    //! What the link looks after from now on.
+    Watch watch();
+    //! Whether the sentinel owes something, or was told of a scan since this was asked last. If
+    //! not, wantsWatch() says when life is needed again.
+    bool needsLife();
     Arrival take(ScanVerdict verdict);
     //! Answers what is overdue; returns when it is to be called again.
     Deadline expire(Clock::time_point now);
-    void connected();
+    void connected(std::shared_ptr<Outbox> outbox);
     //! Answers all that the sentinel was told of.
     void disconnected(const QString &why);
     //! Requests are taken on, and wait until there is a connection.
@@ -112,6 +132,7 @@ private:
     };
     using Scans = std::map<quint64, Scan>;
     using Lock = std::unique_lock<std::mutex>;
+    enum class Teller : quint8 { Caller, Link };
 
     Scan takeOut(Scans::iterator at);
     static bool lacksFile(const Scan &scan);
@@ -119,8 +140,9 @@ private:
     void setDeadline(Scan &scan, Deadline deadline);
     Deadline dueTime(const Scan &scan) const;
     void list(quint64 id, Scan &scan);
+    std::optional<Telling> nextTelling();
     std::optional<Message> messageFor(quint64 id, Scan &scan);
-    void ring(Lock &lock);
+    void ring(Lock &lock, Teller teller);
     void answer(Scan scan, ScanResult result);
     void answerAll(std::vector<Scan> scans, const QString &why);
 
@@ -131,17 +153,23 @@ private:
     Scans m_scans; // by request, the oldest first
     std::deque<quint64> m_lacking; // for nextSource(): may be gone by then
     std::deque<quint64> m_listed; // for next(): may have something to be told
-    std::deque<Message> m_notes; // for next(): of requests that are not here any more
+    std::deque<ScanCancel> m_cancels; // for next(): of requests that are not here any more
+    std::deque<VerdictAck> m_acks; // for next(): of answered ones, nobody waits for them
     std::unordered_map<quint64, quint64> m_owed; // wire id to request
     std::map<quint64, quint64> m_unacknowledged; // request to wire id
     quint64 m_lastWireId = 0; // of this connection
-    bool m_isConnected = false;
+    std::shared_ptr<Outbox> m_outbox; // while connected
     bool m_isAdmitting = false;
     Deadline m_earliest = noDeadline; // no request is due before
     int m_peakRequests = 0;
     qint64 m_copiedBytes = 0;
-    std::shared_ptr<const std::function<void()>> m_bell;
-    bool m_isRung = false;
+    std::shared_ptr<const Bell> m_bell;
+    quint64 m_bellNumber = 0;
+    bool m_isTold = false; // there is a teller
+    Deadline m_watchedDeadline = noDeadline;
+    bool m_isLifeWatched = false;
+    bool m_hasBegun = false; // a scan, since needsLife()
+    bool m_isWatchDue = false; // the link was told that it has to watch()
 };
 
 } // namespace Sentinel

@@ -4,14 +4,11 @@
 #include "SecurityTap/backend/ContentLoaders_p.h"
 #include "SecurityTap/backend/RemoteScans_p.h"
 #include "SecurityTap/backend/SentinelLink_p.h"
+#include "SecurityTap/scan/JoinMark_p.h"
 
 #include <QThread>
 
 #include <utility>
-
-#ifdef __SANITIZE_THREAD__
-#include <sanitizer/tsan_interface.h>
-#endif
 
 namespace Sentinel {
 
@@ -77,9 +74,7 @@ void SentinelBackend::LinkThread::run()
         const std::lock_guard lock(backend.m_mutex);
         backend.m_link.reset();
     }
-#ifdef __SANITIZE_THREAD__
-    __tsan_release(this); // it does not see that QThread::wait() waits
-#endif
+    JoinMark::ended(this);
 }
 
 SentinelBackend::SentinelBackend(Isolation isolation, SentinelSettings settings, QObject *parent)
@@ -121,9 +116,7 @@ void SentinelBackend::stop()
     m_scans->turnAway(why);
     m_thread->quit();
     m_thread->wait();
-#ifdef __SANITIZE_THREAD__
-    __tsan_acquire(m_thread.get());
-#endif
+    JoinMark::joined(m_thread.get());
     m_thread.reset();
     m_scans->turnAway(why); // the link may just have begun to connect again
     m_scans->disconnected(why);

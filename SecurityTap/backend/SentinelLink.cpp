@@ -29,6 +29,29 @@ QString describe(const RuleSetSummary &rules)
     return QStringLiteral("%1 rules").arg(QLocale(QLocale::English).toString(rules.rules));
 }
 
+enum class Told : quint8 { All, Waiting };
+
+//! Tells the sentinel what it does not know yet, as long as it reads.
+Told tellAll(RemoteScans &scans, quint64 teller)
+{
+    while (auto telling = scans.next(teller)) {
+        FileDescriptor file;
+        if (carriesDescriptor(telling->message)) {
+            auto made =
+                telling->file ? duplicated(telling->file->get()) : contentFile(*telling->content);
+            if (!made) {
+                scans.withdraw(*telling, ScanResult::notScanned(Reason::Unreadable, made.error()));
+                continue;
+            }
+            file = *std::move(made);
+        }
+        // A connection that has ended refuses: the link learns of it from the channel.
+        if (telling->outbox->send(telling->message, std::move(file)) == Outbox::Sending::Waiting)
+            return Told::Waiting;
+    }
+    return Told::All;
+}
+
 //! At once, then after ever longer pauses.
 milliseconds pauseAfter(int failures, const SentinelSettings::Patience &patience)
 {
@@ -58,9 +81,18 @@ SentinelLink::SentinelLink(Isolation isolation, const SentinelSettings &settings
     connect(&m_deadlines, &QTimer::timeout, this, [this] {
         m_earliest = noDeadline;
         watchDeadlines(m_scans->expire(Clock::now()));
-        tell();
     });
-    m_scans->setBell([mailbox = m_mailbox, this] { mailbox.post([this] { onBell(); }); });
+    RemoteScans::Bell bell;
+    // Called by any thread, also while this is destroyed: only letters may look at it.
+    bell.tell = [scans = m_scans.get(), mailbox = m_mailbox, this](quint64 teller) {
+        if (tellAll(*scans, teller) == Told::Waiting)
+            mailbox.post([this, teller] { onWaiting(teller); });
+        if (scans->wantsWatch())
+            mailbox.post([this] { onWatch(); });
+    };
+    bell.call = [mailbox = m_mailbox, this](
+                    quint64 teller) { mailbox.post([this, teller] { tell(teller); }); };
+    m_scans->setBell(std::make_shared<const RemoteScans::Bell>(std::move(bell)));
 }
 
 SentinelLink::~SentinelLink()
@@ -70,7 +102,6 @@ SentinelLink::~SentinelLink()
 
 void SentinelLink::open()
 {
-    onBell(); // what was asked for before there was a bell
     attempt();
 }
 
@@ -80,10 +111,38 @@ void SentinelLink::setState(ScannerState state, const QString &text)
     m_listener.stateChanged(state, text);
 }
 
-void SentinelLink::onBell()
+//! What this thread, as the teller, has to say.
+void SentinelLink::tell(quint64 teller)
 {
-    watchDeadlines(m_scans->heed());
-    tell();
+    if (tellAll(*m_scans, teller) == Told::Waiting)
+        m_tellsWhenDrained = teller;
+    if (m_scans->wantsWatch())
+        onWatch();
+}
+
+//! A teller on another thread has met a sentinel that does not read.
+void SentinelLink::onWaiting(quint64 teller)
+{
+    if (m_channel && m_channel->unsentMessages() > 0)
+        m_tellsWhenDrained = teller;
+    else
+        tell(teller);
+}
+
+void SentinelLink::goOnTelling()
+{
+    if (const auto teller = std::exchange(m_tellsWhenDrained, std::nullopt))
+        tell(*teller);
+}
+
+void SentinelLink::onWatch()
+{
+    const RemoteScans::Watch watch = m_scans->watch();
+    watchDeadlines(watch.deadline);
+    if (watch.owedVerdicts > Limits::maxOwedVerdicts)
+        breach(QStringLiteral("no verdicts on what was cancelled"));
+    else if (watch.owedVerdicts > 0)
+        watchForLife();
 }
 
 void SentinelLink::onPhaseOver()
@@ -117,7 +176,7 @@ void SentinelLink::attempt()
     m_channel = std::make_unique<Channel>(*std::move(socket));
     connect(m_channel.get(), &Channel::messageReceived, this,
         [this](const Message &message, const FileDescriptor &) { receive(message); });
-    connect(m_channel.get(), &Channel::drained, this, &SentinelLink::tell);
+    connect(m_channel.get(), &Channel::drained, this, &SentinelLink::goOnTelling);
     connect(
         m_channel.get(), &Channel::closed, this, [this](CloseReason reason, const QString &text) {
             if (reason == CloseReason::PeerGone && m_child)
@@ -206,11 +265,10 @@ void SentinelLink::welcome(const Welcome &welcome)
     m_phase.stop();
     m_openedAt = Clock::now();
     m_scans->admit();
-    m_scans->connected();
     m_listener.rulesChanged(welcome.rules);
     setState(ScannerState::Open,
         QStringLiteral("the sentinel is running, %1").arg(describe(welcome.rules)));
-    tell();
+    m_scans->connected(m_channel->outbox());
 }
 
 void SentinelLink::takeVerdict(const ScanVerdict &verdict)
@@ -225,32 +283,6 @@ void SentinelLink::takeVerdict(const ScanVerdict &verdict)
     case RemoteScans::Arrival::Breach:
         breach(QStringLiteral("a verdict on %1, which it does not owe").arg(id));
         break;
-    }
-}
-
-//! Tells the sentinel what it does not know yet, as long as it reads.
-void SentinelLink::tell()
-{
-    while (m_state == ScannerState::Open && m_channel->unsentMessages() == 0) {
-        auto telling = m_scans->next();
-        if (!telling)
-            return;
-        FileDescriptor file;
-        if (carriesDescriptor(telling->message)) {
-            auto made =
-                telling->file ? duplicated(telling->file->get()) : contentFile(*telling->content);
-            if (!made) {
-                m_scans->withdraw(
-                    *telling, ScanResult::notScanned(Reason::Unreadable, made.error()));
-                continue;
-            }
-            file = *std::move(made);
-            watchForLife();
-        }
-        if (!m_channel->send(telling->message, std::move(file)))
-            return; // it has ended, and says so
-        if (m_scans->owedVerdicts() > Limits::maxOwedVerdicts)
-            breach(QStringLiteral("no verdicts on what was cancelled"));
     }
 }
 
@@ -272,7 +304,7 @@ void SentinelLink::noteLife()
     watchForLife();
 }
 
-//! From the first scan that is owed, to the last.
+//! From the first scan that is owed, until there was none for a while.
 void SentinelLink::watchForLife()
 {
     if (!m_phase.isActive())
@@ -285,8 +317,12 @@ void SentinelLink::beat()
         lose(QStringLiteral("the sentinel does not react"));
         return;
     }
-    if (m_scans->owedVerdicts() == 0)
-        return; // no life is needed
+    if (!m_scans->needsLife())
+        return;
+    if (m_scans->owedVerdicts() == 0) {
+        m_phase.start(m_settings.patience.pingInterval);
+        return;
+    }
     m_isPongDue = true;
     m_phase.start(m_settings.patience.pong);
     m_channel->send(Ping{++m_lastPing});
@@ -350,6 +386,7 @@ void SentinelLink::lose(const QString &why)
     m_phase.start(pause);
     setState(ScannerState::BackingOff, why);
     m_scans->disconnected(why);
+    goOnTelling(); // there is nothing to be told; another may be the teller next
     if (pause > Limits::waitableReconnectPause)
         m_scans->turnAway(why);
     for (const auto &[id, reloaded] : std::exchange(m_reloads, {}))

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 
 namespace Sentinel {
 
@@ -50,7 +51,10 @@ public:
 
 private:
     void setState(ScannerState state, const QString &text);
-    void onBell();
+    void tell(quint64 teller);
+    void onWaiting(quint64 teller);
+    void goOnTelling();
+    void onWatch();
     void onPhaseOver();
     void attempt();
     std::expected<FileDescriptor, QString> reach();
@@ -60,7 +64,6 @@ private:
     void welcome(const Welcome &welcome);
     void reloaded(const ReloadResult &result);
     void takeVerdict(const ScanVerdict &verdict);
-    void tell();
     void watchDeadlines(Deadline earliest);
     void noteLife();
     void watchForLife();
@@ -80,6 +83,7 @@ private:
     QTimer m_phase{this}; // of the state: a welcome is due, the next attempt is, or a beat
     QTimer m_deadlines{this};
     Deadline m_earliest = noDeadline; // what m_deadlines is set to
+    std::optional<quint64> m_tellsWhenDrained; // the teller's number, if it is this thread
     int m_failures = 0; // attempts since the last connection that proved itself
     Clock::time_point m_openedAt;
     bool m_hasProvenItself = false;
