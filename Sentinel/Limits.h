@@ -17,6 +17,8 @@ inline constexpr std::chrono::seconds uncheckedIdleTime{10}; //!< longer idle: l
 inline constexpr qint64 maxWorkerMemoryBytes = 512 * mib; //!< heap and all else it can write to
 //! Of the worker's whole address space: its memory, the content it maps, rules, libraries, stack.
 inline constexpr qint64 maxWorkerAddressBytes = maxWorkerMemoryBytes + maxScanBytes + 512 * mib;
+inline constexpr int maxKeptFreeBytes = 64 * mib; //!< of a worker's heap, between scans
+inline constexpr int maxKeptPieceBytes = 4 * mib; //!< larger ones are the system's again at once
 inline constexpr int maxWorkerDescriptors = 32;
 inline constexpr int maxScanWorkers = 16; //!< more than threads: scans keep theirs between slices
 inline constexpr int maxCrashesOfAScan = 2; //!< then its content is to blame

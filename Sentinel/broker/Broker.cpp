@@ -193,11 +193,6 @@ void Broker::shutDown()
 {
     m_listener.reset();
     m_backend.stop();
-    // Every answer is in its session's mailbox, which gives out one at a time.
-    for (Session *session : sessions()) {
-        for (int left = session->openScans(); left > 0; --left)
-            QCoreApplication::sendPostedEvents(session, QEvent::MetaCall);
-    }
 }
 
 } // namespace Sentinel

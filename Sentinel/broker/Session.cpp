@@ -12,9 +12,6 @@ namespace Sentinel {
 
 namespace {
 
-// Verdicts that a client owes an answer to; who never gives one costs no more than this.
-constexpr size_t maxUnacknowledged = 4096;
-
 template <typename... T>
 bool isAnyOf(const Message &message)
 {
@@ -24,7 +21,11 @@ bool isAnyOf(const Message &message)
 } // namespace
 
 Session::Session(FileDescriptor socket, quint64 client, LocalBackend &backend, QObject *parent)
-    : QObject(parent), m_client(client), m_backend(backend), m_channel(std::move(socket))
+    : QObject(parent)
+    , m_client(client)
+    , m_backend(backend)
+    , m_channel(std::move(socket))
+    , m_scans(std::make_shared<ClientScans>(m_channel.outbox()))
 {
     connect(&m_channel, &Channel::messageReceived, this, &Session::receive);
     connect(&m_channel, &Channel::closed, this, &Session::end);
@@ -36,9 +37,8 @@ Session::Session(FileDescriptor socket, quint64 client, LocalBackend &backend, Q
 
 Session::~Session()
 {
-    m_state = State::Ended; // what is answered from here on is for nobody
-    for (const auto &[id, scan] : m_scans)
-        m_backend.cancel(scan.request, ScanResult::notScanned(Reason::Cancelled));
+    for (const quint64 request : m_scans->close())
+        m_backend.cancel(request, ScanResult::notScanned(Reason::Cancelled));
 }
 
 //! Which message may come in which state of the connection; of its scan, see on().
@@ -113,27 +113,34 @@ void Session::begin(const ScanBegin &message, FileDescriptor file)
     if (message.id <= m_lastId)
         return end(CloseReason::OutOfOrder, QStringLiteral("an id that does not grow"));
     m_lastId = message.id;
-    Scan &scan = m_scans[message.id];
+    ClientScans::Scan scan;
     scan.wantsSha256 = message.wantsSha256;
-    if (int(m_scans.size()) > Limits::maxScansOfClient)
-        return answer(message.id, ScanResult::notScanned(Reason::QueueFull));
+    m_scans->add(message.id, scan);
+    if (m_scans->size() > Limits::maxScansOfClient)
+        return refuseScan(message.id, Reason::QueueFull);
     auto problem = contentProblem(file.get());
     if (!problem)
         problem = sizeProblem(file.get(), message.sizeBytes, message.isComplete);
     if (problem)
-        return answer(message.id, ScanResult::notScanned(Reason::Unreadable, *problem));
+        return refuseScan(message.id, Reason::Unreadable, *problem);
     if (message.sizeBytes > m_backend.settings().maxScanBytes)
-        return answer(message.id, ScanResult::notScanned(Reason::TooLarge));
+        return refuseScan(message.id, Reason::TooLarge);
 
     auto reader = readOnly(std::move(file));
     if (!reader)
-        return answer(message.id, ScanResult::notScanned(Reason::Unreadable, reader.error()));
+        return refuseScan(message.id, Reason::Unreadable, reader.error());
     scan.content = std::make_shared<Content>(std::move(*reader));
     scan.content->grow(message.sizeBytes);
     if (message.isComplete) {
         scan.content->complete();
-        scan.state = Scan::State::Ended;
+        scan.stage = ClientScans::Stage::Ended;
     }
+    if (const auto refusal = submit(message, std::move(scan)))
+        refuseScan(message.id, *refusal);
+}
+
+std::optional<Reason> Session::submit(const ScanBegin &message, ClientScans::Scan scan)
+{
     ScanSubject subject;
     subject.metadata = message.metadata;
     subject.filePath = message.filePath;
@@ -145,92 +152,83 @@ void Session::begin(const ScanBegin &message, FileDescriptor file)
         ? message.sizeBytes
         : std::max(message.sizeBytes, message.metadata.sizeBytes.value_or(0));
     auto request = std::make_shared<ScanRequest>(
-        std::move(subject), [mailbox = m_mailbox, this, id = message.id](ScanResult result) {
-            mailbox.post([this, id, result = std::move(result)]() mutable {
-                answer(id, std::move(result));
-            });
+        std::move(subject), [scans = m_scans, id = message.id](ScanResult result) {
+            scans->answer(id, std::move(result));
         });
     scan.request = request->id();
-    if (const auto refusal = m_backend.submit(std::move(request))) {
-        scan.request = 0;
-        answer(message.id, ScanResult::notScanned(*refusal));
-    }
+    m_scans->add(message.id, std::move(scan)); // before it can be answered
+    return m_backend.submit(std::move(request));
 }
 
 void Session::on(const ScanGrow &message)
 {
-    const auto scan = find(message.id);
-    if (scan != m_scans.end() && advance(scan, message.sizeBytes, false))
-        m_backend.growContent(scan->second.request, message.sizeBytes);
+    if (const auto scan = advance(message.id, message.sizeBytes, ClientScans::Stage::Growing))
+        m_backend.growContent(scan->request, message.sizeBytes);
 }
 
 void Session::on(const ScanEnd &message)
 {
-    const auto scan = find(message.id);
-    if (scan == m_scans.end() || !advance(scan, message.sizeBytes, true))
+    const auto scan = advance(message.id, message.sizeBytes, ClientScans::Stage::Ended);
+    if (!scan)
         return;
-    scan->second.content->complete();
-    m_backend.completeContent(scan->second.request, message.sizeBytes, allowed(message.timeout));
+    scan->content->complete();
+    m_backend.completeContent(scan->request, message.sizeBytes, allowed(message.timeout));
 }
 
-//! More of a scan's content is there. False if that is the end of it, or of the session.
-bool Session::advance(Scans::iterator scan, qint64 sizeBytes, bool isComplete)
+//! More of a scan's content is there, all if it is then Ended. Nothing if that is the end of the
+//! scan, or of the session.
+std::optional<ClientScans::Scan> Session::advance(
+    quint64 id, qint64 sizeBytes, ClientScans::Stage stage)
 {
-    Scan &growing = scan->second;
-    if (growing.state != Scan::State::Growing) {
+    const auto scan = find(id);
+    if (!scan)
+        return std::nullopt;
+    if (scan->stage != ClientScans::Stage::Growing) {
         end(CloseReason::OutOfOrder, QStringLiteral("more of a content that has ended"));
-        return false;
+        return std::nullopt;
     }
-    if (sizeBytes < growing.content->extent().sizeBytes) {
+    if (sizeBytes < scan->content->extent().sizeBytes) {
         end(CloseReason::OutOfOrder, QStringLiteral("a content that shrinks"));
-        return false;
+        return std::nullopt;
     }
-    if (isComplete)
-        growing.state = Scan::State::Ended;
+    if (stage == ClientScans::Stage::Ended)
+        m_scans->end(id);
     if (sizeBytes > m_backend.settings().maxScanBytes) {
-        giveUp(growing, Reason::TooLarge);
-        return false;
+        giveUp(*scan, Reason::TooLarge);
+        return std::nullopt;
     }
-    if (const auto problem = sizeProblem(growing.content->file(), sizeBytes, isComplete)) {
-        giveUp(growing, Reason::Unreadable, *problem);
-        return false;
+    const bool isComplete = stage == ClientScans::Stage::Ended;
+    if (const auto problem = sizeProblem(scan->content->file(), sizeBytes, isComplete)) {
+        giveUp(*scan, Reason::Unreadable, *problem);
+        return std::nullopt;
     }
-    growing.content->grow(sizeBytes);
-    return true;
+    scan->content->grow(sizeBytes);
+    return scan;
 }
 
 void Session::on(const ScanCancel &message)
 {
-    const auto scan = find(message.id);
-    if (scan == m_scans.end())
-        return;
-    if (scan->second.state == Scan::State::Cancelled)
-        return end(CloseReason::OutOfOrder, QStringLiteral("cancelled twice"));
-    scan->second.state = Scan::State::Cancelled;
-    giveUp(scan->second, message.reason);
+    if (const auto scan = find(message.id))
+        giveUp(*scan, message.reason);
 }
 
 void Session::on(const VerdictAck &message)
 {
-    if (message.id > m_lastId || m_scans.contains(message.id))
+    if (message.id > m_lastId || m_scans->find(message.id))
         return end(CloseReason::OutOfOrder, QStringLiteral("an outcome before its verdict"));
-    const auto verdict = m_unacknowledged.find(message.id);
-    if (verdict == m_unacknowledged.end())
-        return;
-    if (message.disposition == Disposition::Release && verdict->second != Verdict::Clean) {
+    const auto verdict = m_scans->acknowledge(message.id);
+    if (verdict && *verdict != Verdict::Clean && message.disposition == Disposition::Release) {
         qCWarning(logScan).noquote()
-            << "client" << m_client
-            << "released without a clean verdict:" << nameOf(verdict->second);
+            << "client" << m_client << "released without a clean verdict:" << nameOf(*verdict);
     }
-    m_unacknowledged.erase(verdict);
 }
 
 //! The scan \p id. None if its verdict has crossed the message; never begun is a breach.
-Session::Scans::iterator Session::find(quint64 id)
+std::optional<ClientScans::Scan> Session::find(quint64 id)
 {
     if (id > m_lastId)
         end(CloseReason::OutOfOrder, QStringLiteral("a scan that was not begun"));
-    return m_scans.find(id);
+    return m_scans->find(id);
 }
 
 //! Who shares the workers with others does not hold one for as long as it likes.
@@ -242,27 +240,17 @@ Session::Timeout Session::allowed(Timeout wanted) const
 }
 
 //! Has the backend answer \p scan, if it has not done so already.
-void Session::giveUp(Scan &scan, Reason reason, const QString &detail)
+void Session::giveUp(const ClientScans::Scan &scan, Reason reason, const QString &detail)
 {
     m_backend.cancel(scan.request, ScanResult::notScanned(reason, detail));
 }
 
-void Session::answer(quint64 id, ScanResult result)
+//! Answers a scan that the backend has not been told of.
+void Session::refuseScan(quint64 id, Reason reason, const QString &detail)
 {
-    const auto scan = m_scans.find(id);
-    if (m_state == State::Ended || scan == m_scans.end())
-        return;
-    if (!scan->second.wantsSha256)
-        result = result.withSha256({});
-    if (scan->second.request == 0)
-        m_backend.countRefusal(result);
-    const auto duration =
-        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - scan->second.beganAt);
-    m_scans.erase(scan);
-    m_unacknowledged.emplace(id, result.verdict());
-    if (m_unacknowledged.size() > maxUnacknowledged)
-        m_unacknowledged.erase(m_unacknowledged.begin());
-    send(ScanVerdict{id, std::move(result), duration});
+    const ScanResult result = ScanResult::notScanned(reason, detail);
+    m_backend.countRefusal(result);
+    m_scans->answer(id, result);
 }
 
 void Session::end(CloseReason reason, const QString &text)
@@ -270,6 +258,7 @@ void Session::end(CloseReason reason, const QString &text)
     if (std::exchange(m_state, State::Ended) == State::Ended)
         return;
     m_helloWait.stop();
+    m_scans->close();
     Q_EMIT ended(reason, text);
 }
 

@@ -2,14 +2,14 @@
 #pragma once
 
 #include "SecurityTap/backend/LocalBackend.h"
-#include "SecurityTap/scan/Mailbox.h"
 #include "Sentinel/Limits.h"
+#include "Sentinel/broker/ClientScans.h"
 #include "ipc/Channel.h"
 
 #include <QObject>
 #include <QTimer>
 
-#include <map>
+#include <memory>
 
 namespace Sentinel {
 
@@ -35,8 +35,6 @@ public:
     bool isAlive() const { return m_state != State::Ended; }
     //! True once Welcome was said, until it ends.
     bool isOpen() const { return isAlive() && m_state != State::New; }
-    //! Scans that have no verdict yet.
-    int openScans() const { return int(m_scans.size()); }
     //! Says no, for people, and ends.
     void refuse(const QString &text);
 
@@ -48,15 +46,6 @@ Q_SIGNALS:
 
 private:
     enum class State : quint8 { New, Tap, Control, Ended };
-    struct Scan {
-        enum class State : quint8 { Growing, Ended, Cancelled };
-        State state = State::Growing;
-        quint64 request = 0; // with the backend
-        std::shared_ptr<Content> content;
-        Clock::time_point beganAt = Clock::now();
-        bool wantsSha256 = false;
-    };
-    using Scans = std::map<quint64, Scan>; // by the client's id
     using Timeout = std::optional<std::chrono::milliseconds>;
 
     bool isLegal(const Message &message) const;
@@ -67,11 +56,13 @@ private:
     void on(const ScanCancel &message);
     void on(const VerdictAck &message);
     void begin(const ScanBegin &message, FileDescriptor file);
-    bool advance(Scans::iterator scan, qint64 sizeBytes, bool isComplete);
-    Scans::iterator find(quint64 id);
+    std::optional<Reason> submit(const ScanBegin &message, ClientScans::Scan scan);
+    std::optional<ClientScans::Scan> advance(
+        quint64 id, qint64 sizeBytes, ClientScans::Stage stage);
+    std::optional<ClientScans::Scan> find(quint64 id);
     Timeout allowed(Timeout wanted) const;
-    void giveUp(Scan &scan, Reason reason, const QString &detail = {});
-    void answer(quint64 id, ScanResult result);
+    void giveUp(const ClientScans::Scan &scan, Reason reason, const QString &detail = {});
+    void refuseScan(quint64 id, Reason reason, const QString &detail = {});
     void end(CloseReason reason, const QString &text);
 
     const quint64 m_client;
@@ -79,10 +70,8 @@ private:
     Channel m_channel;
     QTimer m_helloWait;
     State m_state = State::New;
-    Scans m_scans; // that have no verdict yet
-    std::map<quint64, Verdict> m_unacknowledged; // whose outcome is not known
+    const std::shared_ptr<ClientScans> m_scans;
     quint64 m_lastId = 0;
-    const Mailbox m_mailbox{this};
 };
 
 } // namespace Sentinel

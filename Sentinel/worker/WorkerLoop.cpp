@@ -24,7 +24,10 @@ using Progress = ScanTask::Progress;
 std::shared_ptr<Content> mapContent(const FileDescriptor &file, qint64 mappedBytes)
 {
     const auto size = size_t(std::max<qint64>(mappedBytes, 1));
-    void *bytes = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE | MAP_NORESERVE, file.get(), 0);
+    int flags = MAP_PRIVATE | MAP_NORESERVE;
+    if (mappedBytes <= Limits::maxPassingCopyBytes)
+        flags |= MAP_POPULATE; // at once, not page by page when they are looked at
+    void *bytes = ::mmap(nullptr, size, PROT_READ, flags, file.get(), 0);
     if (bytes == MAP_FAILED)
         return nullptr;
     const std::shared_ptr<const void> mapping(
@@ -91,10 +94,10 @@ SandboxLimits limitsFor(qint64 maxScanBytes)
 
 //! What a scan has freed stays for the next one: to give it back to the system, and to get it again
 //! page by page, takes longer than a small file does.
-void keepMemory()
+void keepFreedMemory()
 {
-    ::mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
-    ::mallopt(M_MMAP_THRESHOLD, 4 * 1024 * 1024);
+    ::mallopt(M_TRIM_THRESHOLD, Limits::maxKeptFreeBytes);
+    ::mallopt(M_MMAP_THRESHOLD, Limits::maxKeptPieceBytes);
 }
 
 int serve(const FileDescriptor &socket, const std::shared_ptr<const RuleSet> &ruleSet,
@@ -136,7 +139,7 @@ void runWorkerLoop(
 {
     qInstallMessageHandler(&dropMessage);
     int code = 1;
-    keepMemory();
+    keepFreedMemory();
     try {
         code = serve(socket, ruleSet, limitsFor(maxScanBytes));
     } catch (const std::exception &) {
