@@ -124,8 +124,7 @@ ScanResult RemoteScans::cancel(quint64 id, ScanResult result)
     Scan scan = takeOut(at);
     if (scan.wireId != 0) {
         const Reason reason = result.reason();
-        m_cancels.emplace_back(
-            ScanCancel{scan.wireId, reason == Reason::None ? Reason::Cancelled : reason});
+        m_book.cancel(scan.wireId, reason == Reason::None ? Reason::Cancelled : reason);
         ring(lock, Teller::Link);
     }
     if (lock.owns_lock())
@@ -137,12 +136,9 @@ ScanResult RemoteScans::cancel(quint64 id, ScanResult result)
 void RemoteScans::acknowledge(quint64 id, Disposition disposition)
 {
     Lock lock(m_mutex);
-    const auto at = m_unacknowledged.find(id);
-    if (at == m_unacknowledged.end())
+    if (!m_book.acknowledge(id, disposition))
         return;
-    m_acks.emplace_back(VerdictAck{at->second, disposition});
-    m_unacknowledged.erase(at);
-    if (!m_isLifeWatched) // else it goes with what is told next, or soon by itself
+    if (!m_watch.isLifeWatched()) // else it goes with what is told next, or soon by itself
         ring(lock, Teller::Link);
 }
 
@@ -201,39 +197,28 @@ quint64 RemoteScans::setBell(std::shared_ptr<const Bell> bell)
     m_bell = std::move(bell);
     const quint64 number = ++m_bellNumber;
     m_isTold = false;
-    m_watchedDeadline = noDeadline;
-    m_isLifeWatched = false;
-    m_isWatchDue = false;
+    m_watch = m_watch.forNewLink();
     ring(lock, Teller::Link); // what was asked for before there was a bell
     return number;
 }
 
-bool RemoteScans::wantsWatch()
+bool RemoteScans::callsLink()
 {
     const Lock lock(m_mutex);
-    if (m_isWatchDue)
-        return false;
-    m_isWatchDue = m_earliest < m_watchedDeadline || (!m_isLifeWatched && !m_owed.empty())
-        || int(m_owed.size()) > Limits::maxOwedVerdicts;
-    return m_isWatchDue;
+    return m_watch.callsLink(m_book.owedVerdicts());
 }
 
 RemoteScans::Watch RemoteScans::watch()
 {
     const Lock lock(m_mutex);
-    m_isWatchDue = false;
-    m_watchedDeadline = m_earliest;
-    m_isLifeWatched = !m_owed.empty();
-    return {m_earliest, int(m_owed.size())};
+    return {m_watch.watch(m_book.owedVerdicts()), m_book.owedVerdicts()};
 }
 
 bool RemoteScans::needsLife()
 {
     Lock lock(m_mutex);
-    const bool hasBegun = std::exchange(m_hasBegun, false);
-    const bool needsLife = hasBegun || !m_owed.empty();
-    m_isLifeWatched = needsLife;
-    if (!m_acks.empty())
+    const bool needsLife = m_watch.needsLife(m_book.owedVerdicts());
+    if (m_book.hasAcks())
         ring(lock, Teller::Link);
     return needsLife;
 }
@@ -250,12 +235,8 @@ std::optional<RemoteScans::Telling> RemoteScans::next(quint64 teller)
 
 std::optional<RemoteScans::Telling> RemoteScans::nextTelling()
 {
-    while (!m_cancels.empty()) {
-        const ScanCancel cancel = m_cancels.front();
-        m_cancels.pop_front();
-        if (m_owed.contains(cancel.id)) // else it has ended meanwhile, or was never begun there
-            return Telling{m_outbox, cancel, 0, {}, {}};
-    }
+    if (const auto cancel = m_book.nextCancel())
+        return Telling{m_outbox, *cancel, 0, {}, {}};
     while (!m_listed.empty()) {
         const quint64 id = m_listed.front();
         m_listed.pop_front();
@@ -264,18 +245,12 @@ std::optional<RemoteScans::Telling> RemoteScans::nextTelling()
             continue;
         Scan &scan = at->second;
         scan.isListed = false;
-        auto message = messageFor(id, scan);
-        if (!message)
-            continue;
-        if (!carriesDescriptor(*message))
-            return Telling{m_outbox, *std::move(message), id, {}, {}};
-        return Telling{m_outbox, *std::move(message), id, scan.file, scan.content};
+        if (auto message = messageFor(id, scan))
+            return Telling{m_outbox, *std::move(message), id, scan.file, scan.content};
     }
-    if (m_acks.empty())
-        return std::nullopt;
-    const VerdictAck ack = m_acks.front();
-    m_acks.pop_front();
-    return Telling{m_outbox, ack, 0, {}, {}};
+    if (const auto ack = m_book.nextAck())
+        return Telling{m_outbox, *ack, 0, {}, {}};
+    return std::nullopt;
 }
 
 //! What the sentinel has yet to learn of this scan, noted as told.
@@ -294,9 +269,8 @@ std::optional<Message> RemoteScans::messageFor(quint64 id, Scan &scan)
             return ScanEnd{scan.wireId, scan.sizeBytes, timeout};
         return ScanGrow{scan.wireId, scan.sizeBytes};
     }
-    scan.wireId = ++m_lastWireId;
-    m_owed.emplace(scan.wireId, id);
-    m_hasBegun = true;
+    scan.wireId = m_book.begin(id);
+    m_watch.noteBegin();
     const ScanSubject &subject = scan.request->subject();
     return ScanBegin{scan.wireId, subject.metadata, subject.filePath, subject.fileType,
         scan.sizeBytes, scan.isComplete, timeout, m_settings.wantsSha256};
@@ -305,7 +279,7 @@ std::optional<Message> RemoteScans::messageFor(quint64 id, Scan &scan)
 void RemoteScans::withdraw(const Telling &begin, ScanResult result)
 {
     Lock lock(m_mutex);
-    m_owed.erase(std::get<ScanBegin>(begin.message).id); // so that no ScanCancel follows either
+    m_book.withdraw(std::get<ScanBegin>(begin.message).id); // so that no ScanCancel follows either
     lock.unlock();
     fail(begin.request, std::move(result));
 }
@@ -313,11 +287,10 @@ void RemoteScans::withdraw(const Telling &begin, ScanResult result)
 RemoteScans::Arrival RemoteScans::take(ScanVerdict verdict)
 {
     Lock lock(m_mutex);
-    const auto owed = m_owed.find(verdict.id);
-    if (owed == m_owed.end())
+    const auto owed = m_book.takeOwed(verdict.id);
+    if (!owed)
         return Arrival::Breach;
-    const quint64 id = owed->second;
-    m_owed.erase(owed);
+    const quint64 id = *owed;
     const auto at = m_scans.find(id);
     if (at == m_scans.end())
         return Arrival::Late;
@@ -331,9 +304,7 @@ RemoteScans::Arrival RemoteScans::take(ScanVerdict verdict)
         return Arrival::Answer;
     }
     Scan scan = takeOut(at);
-    m_unacknowledged.emplace(id, verdict.id);
-    if (int(m_unacknowledged.size()) > Limits::maxUnacknowledgedVerdicts)
-        m_unacknowledged.erase(m_unacknowledged.begin());
+    m_book.expectOutcome(id, verdict.id);
     lock.unlock();
     const qint64 judged = verdict.result.coverage().bytesTotal;
     if (verdict.result.verdict() == Verdict::Clean
@@ -361,11 +332,10 @@ Deadline RemoteScans::expire(Clock::time_point now)
             continue;
         }
         if (scan->second.wireId != 0)
-            m_cancels.emplace_back(ScanCancel{scan->second.wireId, Reason::TimedOut});
+            m_book.cancel(scan->second.wireId, Reason::TimedOut);
         overdue.push_back(takeOut(scan));
     }
-    m_earliest = earliest;
-    m_watchedDeadline = earliest;
+    m_watch.setDeadline(earliest);
     ring(lock, Teller::Caller);
     if (lock.owns_lock())
         lock.unlock();
@@ -378,7 +348,6 @@ void RemoteScans::connected(std::shared_ptr<Outbox> outbox)
 {
     Lock lock(m_mutex);
     m_outbox = std::move(outbox);
-    m_lastWireId = 0;
     for (auto &[id, scan] : m_scans)
         list(id, scan); // the oldest first
     ring(lock, Teller::Caller);
@@ -389,10 +358,7 @@ void RemoteScans::disconnected(const QString &why)
     std::vector<Scan> told;
     Lock lock(m_mutex);
     m_outbox.reset();
-    m_owed.clear();
-    m_unacknowledged.clear();
-    m_cancels.clear();
-    m_acks.clear();
+    m_book = {};
     m_listed.clear();
     for (auto at = m_scans.begin(); at != m_scans.end();) {
         const auto scan = at++;
@@ -424,7 +390,7 @@ void RemoteScans::turnAway(const QString &why)
 int RemoteScans::owedVerdicts() const
 {
     const Lock lock(m_mutex);
-    return int(m_owed.size());
+    return m_book.owedVerdicts();
 }
 
 RemoteScans::Scan RemoteScans::takeOut(Scans::iterator at)
@@ -438,7 +404,7 @@ RemoteScans::Scan RemoteScans::takeOut(Scans::iterator at)
 void RemoteScans::setDeadline(Scan &scan, Deadline deadline)
 {
     scan.deadline = deadline;
-    m_earliest = std::min(m_earliest, dueTime(scan));
+    m_watch.addDeadline(dueTime(scan));
 }
 
 //! When we answer: the sentinel, once it knows of the scan, may be a little late.

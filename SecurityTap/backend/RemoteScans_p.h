@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "SecurityTap/backend/LinkWatch_p.h"
 #include "SecurityTap/backend/SentinelSettings.h"
+#include "SecurityTap/backend/WireBook_p.h"
 #include "SecurityTap/scan/ScanRequest.h"
 #include "SecurityTap/scan/ScanTelemetry.h"
 #include "ipc/Messages.h"
@@ -14,7 +16,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
 namespace Sentinel {
@@ -76,7 +77,7 @@ public:
     //! The sentinel was not told \p begin after all, as its file could not be had.
     void withdraw(const Telling &begin, ScanResult result);
     //! True, once, if the link has to look after something new: see watch().
-    bool wantsWatch();
+    bool callsLink();
 
     // The link.
     //! How somebody becomes the teller; from any thread.
@@ -92,8 +93,7 @@ public:
     };
     //! What the link looks after from now on.
     Watch watch();
-    //! Whether the sentinel owes something, or was told of a scan since this was asked last. If
-    //! not, wantsWatch() says when life is needed again.
+    //! As LinkWatch::needsLife(). If not, callsLink() says when life is needed again.
     bool needsLife();
     Arrival take(ScanVerdict verdict);
     //! Answers what is overdue; returns when it is to be called again.
@@ -153,23 +153,15 @@ private:
     Scans m_scans; // by request, the oldest first
     std::deque<quint64> m_lacking; // for nextSource(): may be gone by then
     std::deque<quint64> m_listed; // for next(): may have something to be told
-    std::deque<ScanCancel> m_cancels; // for next(): of requests that are not here any more
-    std::deque<VerdictAck> m_acks; // for next(): of answered ones, nobody waits for them
-    std::unordered_map<quint64, quint64> m_owed; // wire id to request
-    std::map<quint64, quint64> m_unacknowledged; // request to wire id
-    quint64 m_lastWireId = 0; // of this connection
     std::shared_ptr<Outbox> m_outbox; // while connected
+    WireBook m_book; // of this connection
     bool m_isAdmitting = false;
-    Deadline m_earliest = noDeadline; // no request is due before
     int m_peakRequests = 0;
     qint64 m_copiedBytes = 0;
     std::shared_ptr<const Bell> m_bell;
     quint64 m_bellNumber = 0;
     bool m_isTold = false; // there is a teller
-    Deadline m_watchedDeadline = noDeadline;
-    bool m_isLifeWatched = false;
-    bool m_hasBegun = false; // a scan, since needsLife()
-    bool m_isWatchDue = false; // the link was told that it has to watch()
+    LinkWatch m_watch;
 };
 
 } // namespace Sentinel

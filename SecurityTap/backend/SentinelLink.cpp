@@ -87,7 +87,7 @@ SentinelLink::SentinelLink(Isolation isolation, const SentinelSettings &settings
     bell.tell = [scans = m_scans.get(), mailbox = m_mailbox, this](quint64 teller) {
         if (tellAll(*scans, teller) == Told::Waiting)
             mailbox.post([this, teller] { onWaiting(teller); });
-        if (scans->wantsWatch())
+        if (scans->callsLink())
             mailbox.post([this] { onWatch(); });
     };
     bell.call = [mailbox = m_mailbox, this](
@@ -116,7 +116,7 @@ void SentinelLink::tell(quint64 teller)
 {
     if (tellAll(*m_scans, teller) == Told::Waiting)
         m_tellsWhenDrained = teller;
-    if (m_scans->wantsWatch())
+    if (m_scans->callsLink())
         onWatch();
 }
 
