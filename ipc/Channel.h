@@ -61,10 +61,10 @@ Q_SIGNALS:
     //! the event loop, never within send().
     void closed(Sentinel::CloseReason reason, const QString &text);
 
-private:
-    friend class Outbox;
+private Q_SLOTS:
+    void heedOutbox(); // by the Outbox
 
-    void heedOutbox();
+private:
     void transmitUnsent();
     void receiveSome();
     bool receiveOne();
