@@ -39,6 +39,18 @@ inline constexpr int maxFindings = 256;
 inline constexpr int maxStringsPerFinding = 64;
 inline constexpr int maxMetaPerFinding = 64;
 
+// Archives
+inline constexpr int maxArchiveDepth = 8;
+inline constexpr int maxArchiveMembers = 10'000;
+inline constexpr qint64 maxExpandedBytes = gib;
+inline constexpr qint64 maxHeldMemberBytes = 256 * mib; //!< half of what a worker has
+inline constexpr int maxExpansionRatio = 1'000;
+inline constexpr qint64 ratioFreeBytes = 10 * mib;
+inline constexpr qint64 archiveBlockBytes = 64 * kib; //!< read between two looks at the clock
+inline constexpr qint64 embeddedArchiveBytes = mib; //!< a program's own archive begins before
+inline constexpr int maxMemberNameBytes = 255; //!< of one archive in the names of findings
+inline constexpr int maxArchivesInOneFile = 4; //!< side by side, as in a polyglot
+
 // Content
 inline constexpr qint64 maxSpoolMemoryBytes = 256 * mib; //!< of all spools together
 inline constexpr qint64 maxMemorySpoolBytes = 16 * mib; //!< of one spool whose size was announced
@@ -75,6 +87,7 @@ inline constexpr int maxRuleFiles = 20'000;
 inline constexpr int maxRuleErrors = 1'000;
 inline constexpr std::chrono::seconds maxEmptyEvaluation{1}; //!< of all conditions, on no bytes
 
+static_assert(maxArchiveDepth * (maxMemberNameBytes + 1) <= IpcLimits::maxMemberBytes);
 static_assert(scanOverlapBytes * 4 < scanWindowBytes);
 static_assert(maxUnannouncedMemoryBytes <= maxMemorySpoolBytes);
 static_assert(maxMemorySpoolBytes <= maxSpoolMemoryBytes);

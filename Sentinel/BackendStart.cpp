@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/BackendStart.h"
 
+#include "SecurityTap/archive/ArchiveEngine.h"
 #include "SecurityTap/backend/LocalBackend.h"
 #include "SecurityTap/backend/SentinelBackend.h"
 #include "SecurityTap/content/FileName.h"
@@ -36,8 +37,9 @@ std::unique_ptr<ScanBackend> startHere(const ScanArguments &arguments, const Sca
     settings.maxScanBytes = arguments.maxBytes;
     settings.hashContent = hashContent;
     settings.timeouts = timeouts;
-    auto backend =
-        std::make_unique<LocalBackend>(std::make_shared<YaraEngine>(std::move(ruleSet)), settings);
+    auto engine = std::make_shared<ArchiveEngine>(
+        std::make_shared<YaraEngine>(std::move(ruleSet)), arguments.archives);
+    auto backend = std::make_unique<LocalBackend>(std::move(engine), settings);
     backend->start();
     return backend;
 }
@@ -76,6 +78,7 @@ SentinelSettings sentinelSettings(const ScanArguments &arguments)
     settings.socketPath = arguments.socketPath;
     settings.rulePaths = arguments.rulePaths;
     settings.rules = arguments.rules;
+    settings.archives = arguments.archives;
     settings.jobs = arguments.jobs;
     settings.maxScanBytes = arguments.maxBytes;
     return settings;

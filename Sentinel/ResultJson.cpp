@@ -43,6 +43,7 @@ QJsonObject toJson(const Finding &finding)
     }
     return {
         {QStringLiteral("engine"), finding.engine},
+        {QStringLiteral("member"), finding.member},
         {QStringLiteral("rule"), finding.rule},
         {QStringLiteral("namespace"), finding.ruleNamespace},
         {QStringLiteral("tags"), QJsonArray::fromStringList(finding.tags)},
@@ -61,6 +62,8 @@ QJsonObject toJson(const Coverage &coverage)
         {QStringLiteral("engines"), QJsonArray::fromStringList(coverage.engines)},
         {QStringLiteral("limitsHit"), QJsonArray::fromStringList(coverage.limitsHit)},
         {QStringLiteral("ruleSetDigest"), hexOrNull(coverage.ruleSetDigest)},
+        {QStringLiteral("membersScanned"), coverage.membersScanned},
+        {QStringLiteral("notLookedInto"), QJsonArray::fromStringList(coverage.notLookedInto)},
         {QStringLiteral("findingsOmitted"), coverage.findingsOmitted},
     };
 }

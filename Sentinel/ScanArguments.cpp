@@ -83,6 +83,8 @@ std::expected<ScanArguments, QString> ScanArguments::of(const CommandLine &line)
                     .arg(Limits::maxSpoolBytes / Limits::gib));
         arguments.maxBytes = *size;
     }
+    if (const auto text = line.value("archives"))
+        arguments.archives = archiveSettingsOf(*text);
     if (const auto text = line.value("unrated")) {
         const auto severity = severityOf(*text);
         if (!severity)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "SecurityTap/Limits.h"
+#include "SecurityTap/archive/ArchiveSettings.h"
 #include "SecurityTap/backend/Isolation.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 #include "Sentinel/CommandLine.h"
@@ -19,6 +20,7 @@ struct ScanArguments {
     int jobs = 1; //!< --jobs
     qint64 maxBytes = Limits::maxScanBytes; //!< --max-size
     Isolation isolation = Isolation::Spawned; //!< --isolation
+    ArchiveSettings archives; //!< --archives
     QString socketPath; //!< --socket, or the default
 
     //! The error is one line for the user. Options that the command does not have keep their
@@ -44,6 +46,8 @@ inline constexpr OptionSpec isolationOption{"isolation", 0, "WHERE", false,
 inline constexpr OptionSpec socketOption{"socket", 0, "PATH", false,
     "where the sentinel listens (default: SENTINEL_SOCKET, else\nsentinel/socket in the runtime "
     "directory)"};
+inline constexpr OptionSpec archivesOption{
+    "archives", 0, "SETTINGS", false, "how archives are looked into, as one program tells another"};
 inline constexpr OptionSpec skipBadRulesOption{
     "skip-bad-rules", 0, nullptr, false, "leave out rule files that do not compile"};
 

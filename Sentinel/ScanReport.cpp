@@ -5,6 +5,7 @@
 #include "Sentinel/PathText.h"
 #include "Sentinel/ResultJson.h"
 
+#include <QFile>
 #include <QJsonObject>
 #include <QLocale>
 
@@ -13,7 +14,7 @@ namespace Sentinel {
 namespace {
 
 //! "Malicious: EICAR_Test_File (eicar.yar)", "NotScanned Unreadable: ...; Permission denied".
-QString describeShortly(const ScanResult &result)
+QString describeShortly(const ScanResult &result, const QString &file)
 {
     QString verdict = nameOf(result.verdict());
     QStringList parts;
@@ -24,8 +25,13 @@ QString describeShortly(const ScanResult &result)
             parts.append(result.detail());
     }
     for (const Finding &finding : result.findings())
-        parts.append(displayName(finding));
+        parts.append(displayName(finding, file));
     return printable(verdict + QStringLiteral(": ") + parts.join(QStringLiteral("; ")));
+}
+
+QString fileNameOf(const QByteArray &path)
+{
+    return QFile::decodeName(path.sliced(path.lastIndexOf('/') + 1));
 }
 
 QString counted(qint64 count, const char *one, const char *many)
@@ -56,8 +62,8 @@ void ScanReport::add(const FileVerdict &verdict)
     if (m_format == Format::JsonLines)
         m_output.result(jsonOf(verdict));
     else if (verdict.result.verdict() != Verdict::Clean)
-        m_output.result(
-            pathForPeople(verdict.path) + QStringLiteral(": ") + describeShortly(verdict.result));
+        m_output.result(pathForPeople(verdict.path) + QStringLiteral(": ")
+            + describeShortly(verdict.result, fileNameOf(verdict.path)));
 }
 
 void ScanReport::addUnreadable(const QByteArray &path, const QString &why)

@@ -39,6 +39,7 @@ constexpr std::array serveOptions{
     unratedOption,
     jobsOption,
     maxSizeOption,
+    archivesOption,
 };
 
 constexpr CommandSpec serveSpec{
@@ -102,7 +103,8 @@ std::expected<Mode, QString> modeOf(const CommandLine &line)
 Broker::Settings settingsOf(const ScanArguments &arguments)
 {
     Broker::Settings settings;
-    settings.rules.fleet = {ownProgram, {arguments.rulePaths, arguments.rules, arguments.maxBytes},
+    settings.rules.fleet = {ownProgram,
+        {arguments.rulePaths, arguments.rules, arguments.maxBytes, arguments.archives},
         std::max(Limits::maxScanWorkers, 2 * arguments.jobs)};
     settings.scanning.maxScanBytes = arguments.maxBytes;
     settings.scanning.timeouts.largestBytes = arguments.maxBytes;

@@ -15,10 +15,14 @@ struct Coverage {
     QStringList engines; //!< engines that ran to their end, e.g. "yara 4.2.3"
     QStringList limitsHit; //!< limits that left something unseen, named for people
     QByteArray ruleSetDigest; //!< SHA-256 (32 raw bytes) of the rule set in use
+    qint64 membersScanned = 0; //!< of archives, at any depth: each of them as a whole
+    //! Kinds of parts that nobody here can take out, e.g. "streams in a PDF document": scanned as
+    //! the bytes they are, and no reason against Clean.
+    QStringList notLookedInto;
     int findingsOmitted = 0; //!< findings beyond the bound; the worst ones are kept
     bool wholeEvaluated = false; //!< the rules' conditions were evaluated on the complete content
 
-    //! True if nothing of the content was left unseen.
+    //! True if nothing of the content was left unseen: each byte, and each member of an archive.
     SENTINELIPC_EXPORT bool isComplete() const;
 
     friend bool operator==(const Coverage &, const Coverage &) = default;

@@ -3,9 +3,13 @@
 
 namespace Sentinel {
 
-QString displayName(const Finding &finding)
+QString displayName(const Finding &finding, const QString &file)
 {
-    return QStringLiteral("%1 (%2)").arg(finding.rule, finding.ruleNamespace);
+    const QString name = QStringLiteral("%1 (%2)").arg(finding.rule, finding.ruleNamespace);
+    if (finding.member.isEmpty())
+        return name;
+    const QString place = file.isEmpty() ? finding.member : file + u'!' + finding.member;
+    return QStringLiteral("%1 in %2").arg(name, place);
 }
 
 } // namespace Sentinel

@@ -15,7 +15,7 @@ namespace Sentinel {
 //! \brief One place where a string of a rule was found.
 struct StringMatch {
     QString identifier; //!< "$a"
-    qint64 offset = 0; //!< bytes from the start of the content
+    qint64 offset = 0; //!< bytes from the start of the content, or of the member
     qint64 length = 0; //!< bytes
 
     friend bool operator==(const StringMatch &, const StringMatch &) = default;
@@ -26,6 +26,9 @@ struct StringMatch {
 //! Bounded: Limits::maxStringsPerFinding places are kept, the rest is counted.
 struct Finding {
     QString engine; //!< "yara"
+    //! Where in an archive: "inner.tar!setup.exe"; empty for the content itself. Printable, at most
+    //! IpcLimits::maxMemberBytes.
+    QString member;
     QString rule; //!< rule identifier
     QString ruleNamespace; //!< the rule file, relative to its directory
     QStringList tags;
@@ -37,7 +40,9 @@ struct Finding {
     friend bool operator==(const Finding &, const Finding &) = default;
 };
 
-//! \brief "EICAR_Test_File (eicar.yar)": how a finding is named to people.
-SENTINELIPC_EXPORT QString displayName(const Finding &finding);
+//! \brief "EICAR_Test_File (eicar.yar)", or "EICAR_Test_File (eicar.yar) in
+//! outer.zip!inner.tar!x.exe": how a finding is named to people. \p file: the name of what was
+//! scanned, if it is to be said.
+SENTINELIPC_EXPORT QString displayName(const Finding &finding, const QString &file = {});
 
 } // namespace Sentinel

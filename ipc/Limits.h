@@ -8,8 +8,8 @@
 //! \brief Every limit of the wire contract, by name. Part of the protocol: docs/PROTOCOL.md.
 namespace Sentinel::IpcLimits {
 
-inline constexpr int oldestProtocolVersion = 1; //!< that this build still speaks
-inline constexpr int protocolVersion = 1;
+inline constexpr int oldestProtocolVersion = 2; //!< that this build still speaks
+inline constexpr int protocolVersion = 2;
 
 //! A SEQPACKET message cannot be larger than its sender's socket buffer, which is 160 KiB on the
 //! smallest common systems.
@@ -20,6 +20,7 @@ inline constexpr qsizetype frameHeaderBytes = 8;
 inline constexpr qsizetype maxNameBytes = 255; //!< identifiers, tags, versions, media types
 inline constexpr qsizetype maxTextBytes = 512; //!< values of rule metadata, sentences
 inline constexpr qsizetype maxPathBytes = 4096; //!< file names and paths
+inline constexpr qsizetype maxMemberBytes = 2048; //!< where a finding is in an archive
 inline constexpr qsizetype maxUrlBytes = 8192;
 
 // Numbers: far beyond what can be, and small enough to be added up without overflow
@@ -29,6 +30,7 @@ inline constexpr std::chrono::hours maxDuration{24 * 365 * 100};
 // One verdict
 inline constexpr int maxEngines = 8;
 inline constexpr int maxLimitsHit = 16;
+inline constexpr int maxNotLookedInto = 8;
 inline constexpr int maxFindings = 256;
 inline constexpr int maxTagsPerFinding = 32;
 inline constexpr int maxMetaPerFinding = 64;
@@ -51,9 +53,9 @@ inline constexpr std::chrono::milliseconds acceptPause{100};
 // Whatever is kept of a verdict, its worst finding fits, without its places. A text takes two bytes
 // more than its length; 1,024 is more than all numbers and digests of a message.
 inline constexpr qsizetype maxCoverageBytes =
-    (maxEngines + maxLimitsHit) * (maxNameBytes + 2) + maxTextBytes;
+    (maxEngines + maxLimitsHit + maxNotLookedInto) * (maxNameBytes + 2) + maxTextBytes;
 inline constexpr qsizetype maxFindingBytesWithoutStrings =
-    (3 + maxTagsPerFinding) * (maxNameBytes + 2)
+    (3 + maxTagsPerFinding) * (maxNameBytes + 2) + maxMemberBytes + 2
     + maxMetaPerFinding * (maxNameBytes + 2 + maxTextBytes + 3) + 1024;
 static_assert(
     frameHeaderBytes + maxCoverageBytes + maxFindingBytesWithoutStrings + 1024 <= maxFrameBytes);

@@ -37,6 +37,10 @@ ReasonText text(Reason reason)
         return {"Incomplete", "the transfer ended before its content was complete"};
     case Reason::Cancelled:
         return {"Cancelled", "cancelled before a verdict was reached"};
+    case Reason::Encrypted:
+        return {"Encrypted", "a part of the archive is encrypted"};
+    case Reason::Damaged:
+        return {"Damaged", "a part of the archive is damaged or missing"};
     }
     Q_UNREACHABLE();
 }

@@ -23,6 +23,8 @@ enum class Reason : quint8 {
     PartialContent, //!< the answer to a range request: a piece of a file, not a file
     Incomplete, //!< the transfer ended before its content did
     Cancelled, //!< the owner or the connection went away
+    Encrypted, //!< an archive has members that only a password opens
+    Damaged, //!< an archive is broken or cut short: what could be read was scanned
 };
 
 //! Every Reason, for tables over all of them.
@@ -39,6 +41,8 @@ inline constexpr std::array allReasons{
     Reason::PartialContent,
     Reason::Incomplete,
     Reason::Cancelled,
+    Reason::Encrypted,
+    Reason::Damaged,
 };
 
 //! \brief The name as it stands in JSON and settings: "QueueFull", ...

@@ -51,6 +51,7 @@ template <typename Io>
 void exchange(Io &io, Field<Io, Finding> &finding)
 {
     io.text(finding.engine, maxNameBytes);
+    io.text(finding.member, maxMemberBytes);
     io.text(finding.rule, maxNameBytes);
     io.text(finding.ruleNamespace, maxNameBytes);
     io.choice(finding.severity, Severity::Malicious);
@@ -75,6 +76,8 @@ void exchange(Io &io, Field<Io, Coverage> &coverage)
     texts(io, coverage.engines, maxEngines);
     texts(io, coverage.limitsHit, maxLimitsHit);
     io.digest(coverage.ruleSetDigest);
+    io.count(coverage.membersScanned);
+    texts(io, coverage.notLookedInto, maxNotLookedInto);
     io.count(coverage.findingsOmitted);
     io.flag(coverage.wholeEvaluated);
 }

@@ -137,13 +137,13 @@ private Q_SLOTS:
         const QJsonObject coverage = value("coverage").toObject();
         QCOMPARE(coverage.keys(),
             QStringList({"bytesScanned"_L, "bytesTotal"_L, "engines"_L, "findingsOmitted"_L,
-                "limitsHit"_L, "ruleSetDigest"_L}));
+                "limitsHit"_L, "membersScanned"_L, "notLookedInto"_L, "ruleSetDigest"_L}));
         QCOMPARE(coverage["bytesScanned"_L].toInt(), 68);
         QCOMPARE(coverage["ruleSetDigest"_L].toString().size(), 64);
         const QJsonObject finding = value("findings").toArray().at(0).toObject();
         QCOMPARE(finding.keys(),
-            QStringList({"engine"_L, "meta"_L, "namespace"_L, "rule"_L, "severity"_L, "strings"_L,
-                "stringsOmitted"_L, "tags"_L}));
+            QStringList({"engine"_L, "member"_L, "meta"_L, "namespace"_L, "rule"_L, "severity"_L,
+                "strings"_L, "stringsOmitted"_L, "tags"_L}));
         QCOMPARE(finding["tags"_L].toArray().at(0).toString(), QStringLiteral("test"));
         QCOMPARE(finding["meta"_L].toObject()["severity"_L].toString(), "malicious"_L);
         const QJsonObject match = finding["strings"_L].toArray().at(0).toObject();

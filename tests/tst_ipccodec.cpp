@@ -36,6 +36,7 @@ Finding largestFinding(Severity severity, int strings)
     const QString name(IpcLimits::maxNameBytes, u'n');
     Finding finding;
     finding.engine = finding.rule = finding.ruleNamespace = name;
+    finding.member = QString(IpcLimits::maxMemberBytes, u'm');
     finding.tags = QStringList(IpcLimits::maxTagsPerFinding, name);
     for (int i = 0; i < IpcLimits::maxMetaPerFinding; ++i)
         finding.meta.emplace_back(name, QString(IpcLimits::maxTextBytes, u'v'));
@@ -450,6 +451,9 @@ void tst_IpcCodec::list_atItsBound_isTakenAndOverItRefused_data()
         return Raw::Verdict{
             .verdict = 3, .reason = 5, .coverage = {.limitsHit = list(count, text("l"))}}
             .bytes();
+    });
+    add("not looked into", IpcLimits::maxNotLookedInto, [](int count) {
+        return Raw::Verdict{.coverage = {.notLookedInto = list(count, text("n"))}}.bytes();
     });
     add("findings", IpcLimits::maxFindings, [](int count) {
         return Raw::Verdict{.verdict = 2, .findings = findings({}, count)}.bytes();

@@ -224,6 +224,8 @@ QByteArrayList SentinelLink::arguments() const
     if (m_settings.rules.badFiles == BadRuleFiles::Skip)
         arguments << "--skip-bad-rules";
     arguments << "--unrated" << nameOf(m_settings.rules.unratedSeverity).toUtf8();
+    if (m_settings.archives != ArchiveSettings())
+        arguments << "--archives" << toArgument(m_settings.archives);
     if (m_settings.jobs)
         arguments << "--jobs" << QByteArray::number(*m_settings.jobs);
     return arguments << "--max-size" << QByteArray::number(m_settings.maxScanBytes);

@@ -3,6 +3,7 @@
 
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/SecurityTapExport.h"
+#include "SecurityTap/archive/ArchiveSettings.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 #include "SecurityTap/scan/Deadline.h"
 
@@ -30,6 +31,7 @@ struct SentinelSettings {
     // What a spawned sentinel is told; one that runs already has its own.
     QStringList rulePaths; //!< empty: its own default
     RuleOptions rules;
+    ArchiveSettings archives;
     std::optional<int> jobs; //!< scans at once; none: as it sees fit
 
     qint64 maxScanBytes = Limits::maxScanBytes; //!< above it, it is not asked (TooLarge)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/inspection/SecurityTap.h"
 
+#include "SecurityTap/archive/ArchiveEngine.h"
 #include "SecurityTap/backend/SentinelBackend.h"
 #include "SecurityTap/content/FileType.h"
 #include "SecurityTap/engine/YaraEngine.h"
@@ -35,6 +36,7 @@ SentinelSettings sentinelSettings(const TapSettings &settings)
     SentinelSettings sentinel = settings.sentinel;
     sentinel.rulePaths = settings.rulePaths;
     sentinel.rules = settings.rules;
+    sentinel.archives = settings.archives;
     sentinel.jobs = settings.scanning.workers.maxWorkers;
     sentinel.maxScanBytes = settings.scanning.maxScanBytes;
     sentinel.timeouts = settings.scanning.timeouts;
@@ -67,10 +69,16 @@ SecurityTap::SecurityTap(TapSettings settings, std::shared_ptr<const RuleSet> ru
         startSentinel();
 }
 
+std::shared_ptr<const ScanEngine> SecurityTap::engineWith(std::shared_ptr<const RuleSet> ruleSet)
+{
+    m_ruleSet = std::move(ruleSet);
+    return std::make_shared<ArchiveEngine>(
+        std::make_shared<YaraEngine>(m_ruleSet), m_settings.archives);
+}
+
 void SecurityTap::startLocal(std::shared_ptr<const RuleSet> ruleSet)
 {
-    m_local = std::make_unique<LocalBackend>(
-        std::make_shared<YaraEngine>(std::move(ruleSet)), m_settings.scanning);
+    m_local = std::make_unique<LocalBackend>(engineWith(std::move(ruleSet)), m_settings.scanning);
     m_local->start();
     m_backend = m_local.get();
 }
@@ -214,9 +222,7 @@ TelemetrySnapshot SecurityTap::telemetry() const
 
 std::shared_ptr<const RuleSet> SecurityTap::ruleSet() const
 {
-    if (!m_local)
-        return nullptr;
-    return std::static_pointer_cast<const YaraEngine>(m_local->engine())->ruleSet();
+    return m_ruleSet;
 }
 
 RuleSetSummary SecurityTap::rules() const
@@ -254,7 +260,7 @@ void SecurityTap::onRulesCompiled(const Compiled &compiled)
 {
     if (!compiled)
         return endReload(std::unexpected(compiled.error()));
-    m_local->use(std::make_shared<YaraEngine>(compiled->ruleSet));
+    m_local->use(engineWith(compiled->ruleSet));
     endReload(compiled->problems);
 }
 

@@ -88,6 +88,7 @@ private:
     using Reloaded = std::expected<std::vector<RuleProblem>, std::vector<RuleProblem>>;
 
     Inspection *newInspection(Download download);
+    std::shared_ptr<const ScanEngine> engineWith(std::shared_ptr<const RuleSet> ruleSet);
     void startLocal(std::shared_ptr<const RuleSet> ruleSet);
     void startSentinel();
     void onScannerChanged(ScannerState state, const QString &text);
@@ -100,6 +101,7 @@ private:
     const std::shared_ptr<SpoolBudget> m_budget;
     std::unique_ptr<SentinelBackend> m_sentinel; // kept after a fallback, for who still asks it
     std::unique_ptr<LocalBackend> m_local;
+    std::shared_ptr<const RuleSet> m_ruleSet; // of m_local
     std::atomic<ScanBackend *> m_backend = nullptr; // the one of them that is in use
     ScannerState m_scannerState = ScannerState::Stopped; // of m_sentinel, as it was told
     bool m_mayFallBack = false; // until it is known whether there is a sentinel

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "SecurityTap/SecurityTapExport.h"
+#include "SecurityTap/archive/ArchiveSettings.h"
 #include "SecurityTap/backend/Isolation.h"
 #include "SecurityTap/backend/LocalBackend.h"
 #include "SecurityTap/backend/SentinelSettings.h"
@@ -26,6 +27,7 @@ struct TapSettings {
     //! Rule files and directories; empty: defaultRulesDirectory().
     QStringList rulePaths;
     RuleOptions rules;
+    ArchiveSettings archives;
     Policy policy;
     LocalBackend::Settings scanning;
     //! Where scans run.

@@ -2,7 +2,7 @@
 #include "Sentinel/worker/WorkerLoop.h"
 
 #include "SecurityTap/content/Content.h"
-#include "SecurityTap/engine/YaraEngine.h"
+#include "SecurityTap/scan/ScanRequest.h"
 #include "Sentinel/sandbox/Sandbox.h"
 #include "Sentinel/worker/Packet.h"
 #include "Sentinel/worker/WorkerWire.h"
@@ -39,7 +39,7 @@ std::shared_ptr<Content> mapContent(const FileDescriptor &file, qint64 mappedByt
 class ContentSlices {
 public:
     ContentSlices(const WorkerRequest &begin, const FileDescriptor &file,
-        const std::shared_ptr<const RuleSet> &ruleSet);
+        const std::shared_ptr<const ScanEngine> &engine);
 
     WorkerAnswer step(const WorkerRequest &request);
 
@@ -50,7 +50,7 @@ private:
 };
 
 ContentSlices::ContentSlices(const WorkerRequest &begin, const FileDescriptor &file,
-    const std::shared_ptr<const RuleSet> &ruleSet)
+    const std::shared_ptr<const ScanEngine> &engine)
     : m_mappedBytes(begin.mappedBytes), m_content(mapContent(file, begin.mappedBytes))
 {
     if (!m_content)
@@ -59,7 +59,7 @@ ContentSlices::ContentSlices(const WorkerRequest &begin, const FileDescriptor &f
     ScanSubject subject;
     subject.metadata.filename = begin.filename;
     subject.filePath = begin.filePath;
-    m_task = YaraEngine::begin(ruleSet, subject, m_content);
+    m_task = engine->begin(subject, m_content);
 }
 
 WorkerAnswer ContentSlices::step(const WorkerRequest &request)
@@ -100,7 +100,7 @@ void keepFreedMemory()
     ::mallopt(M_MMAP_THRESHOLD, Limits::maxKeptPieceBytes);
 }
 
-int serve(const FileDescriptor &socket, const std::shared_ptr<const RuleSet> &ruleSet,
+int serve(const FileDescriptor &socket, const std::shared_ptr<const ScanEngine> &engine,
     const SandboxLimits &limits)
 {
     if (!sendPacket(socket.get(), encode(WorkerReady{enterSandbox(limits).features})))
@@ -116,7 +116,7 @@ int serve(const FileDescriptor &socket, const std::shared_ptr<const RuleSet> &ru
             continue;
         case WorkerRequest::Kind::Begin:
             scan.reset(); // its memory first
-            scan = std::make_unique<ContentSlices>(*request, packet->file, ruleSet);
+            scan = std::make_unique<ContentSlices>(*request, packet->file, engine);
             break;
         case WorkerRequest::Kind::Continue:
             break;
@@ -135,13 +135,13 @@ int serve(const FileDescriptor &socket, const std::shared_ptr<const RuleSet> &ru
 } // namespace
 
 void runWorkerLoop(
-    FileDescriptor socket, std::shared_ptr<const RuleSet> ruleSet, qint64 maxScanBytes)
+    FileDescriptor socket, std::shared_ptr<const ScanEngine> engine, qint64 maxScanBytes)
 {
     qInstallMessageHandler(&dropMessage);
     int code = 1;
     keepFreedMemory();
     try {
-        code = serve(socket, ruleSet, limitsFor(maxScanBytes));
+        code = serve(socket, engine, limitsFor(maxScanBytes));
     } catch (const std::exception &) {
         // Out of memory, in most cases. Whoever waits sees the end of the process.
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/worker/WorkerParentLoop.h"
 
+#include "SecurityTap/archive/ArchiveEngine.h"
+#include "SecurityTap/archive/ArchiveReader.h"
 #include "SecurityTap/content/Sha256.h"
 #include "SecurityTap/engine/YaraEngine.h"
 #include "Sentinel/Limits.h"
@@ -12,7 +14,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <deque>
 #include <thread>
 #include <utility>
@@ -38,21 +42,25 @@ auto compileApart(const WorkerRules &rules)
 
 //! What a worker needs files or system calls for at its first time happens here, outside of the
 //! sandbox; and its memory is shared by all workers.
-void warmUp(const std::shared_ptr<const RuleSet> &ruleSet)
+void warmUp(const ScanEngine &engine)
 {
+    // Members have dates: the C library would look for its zone files at each of them.
+    ::setenv("TZ", "UTC0", 1);
+    ::tzset();
+    prepareArchiveReading();
     Sha256 hash;
     hash.add({});
     hash.result();
     for (const QByteArray &beginning : {QByteArray("MZ"), QByteArray("..")}) {
         const auto content = Content::fromByteArray(beginning + QByteArray(1000, ' '));
-        const auto task = YaraEngine::begin(ruleSet, {}, content);
+        const auto task = engine.begin({}, content);
         while (task->step({}) != ScanTask::Progress::Done) { }
     }
 }
 
 //! The child's side of a fork.
-[[noreturn]] void becomeWorker(FileDescriptor socket, const std::shared_ptr<const RuleSet> &ruleSet,
-    qint64 maxScanBytes, pid_t parent)
+[[noreturn]] void becomeWorker(FileDescriptor socket,
+    const std::shared_ptr<const ScanEngine> &engine, qint64 maxScanBytes, pid_t parent)
 {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0UL, 0UL, 0UL);
     if (::getppid() != parent) // it died before it could have told us
@@ -60,14 +68,14 @@ void warmUp(const std::shared_ptr<const RuleSet> &ruleSet)
     const auto own = unsigned(socket.get());
     ::syscall(SYS_close_range, unsigned(ChildProcess::socketDescriptor), own - 1, 0U);
     ::syscall(SYS_close_range, own + 1, ~0U, 0U);
-    runWorkerLoop(std::move(socket), ruleSet, maxScanBytes);
+    runWorkerLoop(std::move(socket), engine, maxScanBytes);
 }
 
 //! The workers that were forked here, and how the last of them have ended.
 class Children {
 public:
-    Children(std::shared_ptr<const RuleSet> ruleSet, qint64 maxScanBytes)
-        : m_ruleSet(std::move(ruleSet)), m_maxScanBytes(maxScanBytes)
+    Children(std::shared_ptr<const ScanEngine> engine, qint64 maxScanBytes)
+        : m_engine(std::move(engine)), m_maxScanBytes(maxScanBytes)
     {
     }
 
@@ -76,7 +84,7 @@ public:
         const pid_t self = ::getpid();
         const pid_t child = ::fork();
         if (child == 0)
-            becomeWorker(std::move(socket), m_ruleSet, m_maxScanBytes, self);
+            becomeWorker(std::move(socket), m_engine, m_maxScanBytes, self);
         const FileDescriptor process(child < 0 ? -1 : int(::syscall(SYS_pidfd_open, child, 0U)));
         reapEnded(); // after it: until then, nobody reaps the new one
         return sendPacket(
@@ -121,7 +129,7 @@ private:
             + ::strsignal(WTERMSIG(status)) + ')';
     }
 
-    const std::shared_ptr<const RuleSet> m_ruleSet;
+    const std::shared_ptr<const ScanEngine> m_engine;
     const qint64 m_maxScanBytes;
     std::deque<Ending> m_endings;
 };
@@ -141,15 +149,18 @@ int runWorkerParent(const QByteArrayList &arguments)
     ReloadResult result;
     result.isActivated = compiled.has_value();
     result.problems = compiled ? compiled->problems : compiled.error();
+    std::shared_ptr<const ScanEngine> engine;
     if (compiled) {
         result.rules = summaryOf(*compiled->ruleSet);
+        engine = std::make_shared<ArchiveEngine>(
+            std::make_shared<YaraEngine>(compiled->ruleSet), rules.archives);
         ::alarm(unsigned(Limits::maxWarmUp.count())); // some rules would never come to an end
-        warmUp(compiled->ruleSet);
+        warmUp(*engine);
     }
     ::alarm(0);
     if (!sendPacket(control.get(), encode(Message(result))) || !compiled)
         return 1;
-    Children children(compiled->ruleSet, rules.maxScanBytes);
+    Children children(std::move(engine), rules.maxScanBytes);
     while (auto packet = receivePacket(control.get())) {
         const bool isAnswered = packet->file.isValid()
             ? children.fork(control.get(), std::move(packet->file))

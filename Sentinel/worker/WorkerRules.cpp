@@ -9,7 +9,8 @@ QByteArrayList WorkerRules::arguments() const
 {
     QByteArrayList all{
         options.badFiles == BadRuleFiles::Skip ? QByteArray("skip") : QByteArray("refuse"),
-        QByteArray::number(int(options.unratedSeverity)), QByteArray::number(maxScanBytes)};
+        QByteArray::number(int(options.unratedSeverity)), QByteArray::number(maxScanBytes),
+        toArgument(archives)};
     for (const QString &path : paths)
         all.append(QFile::encodeName(path));
     return all;
@@ -23,7 +24,8 @@ WorkerRules WorkerRules::fromArguments(const QByteArrayList &arguments)
     rules.options.unratedSeverity =
         Severity(qBound(0, arguments.value(1).toInt(), int(Severity::Malicious)));
     rules.maxScanBytes = arguments.value(2).toLongLong();
-    for (const QByteArray &path : arguments.mid(3))
+    rules.archives = archiveSettingsOf(arguments.value(3));
+    for (const QByteArray &path : arguments.mid(4))
         rules.paths.append(QFile::decodeName(path));
     return rules;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "SecurityTap/Limits.h"
+#include "SecurityTap/archive/ArchiveSettings.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 
 #include <QByteArrayList>
@@ -14,6 +15,7 @@ struct WorkerRules {
     QStringList paths;
     RuleOptions options;
     qint64 maxScanBytes = Limits::maxScanBytes; //!< they can map so much
+    ArchiveSettings archives = {};
 
     //! What follows the program's name and the internal command's.
     QByteArrayList arguments() const;

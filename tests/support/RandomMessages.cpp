@@ -56,6 +56,8 @@ Coverage RandomMessages::coverage()
     coverage.engines = texts(2);
     coverage.limitsHit = coin() ? texts(3) : QStringList();
     coverage.ruleSetDigest = digest();
+    coverage.membersScanned = count();
+    coverage.notLookedInto = coin() ? texts(2) : QStringList();
     coverage.findingsOmitted = below(100);
     coverage.wholeEvaluated = coin();
     return coverage;
@@ -65,6 +67,7 @@ Finding RandomMessages::finding()
 {
     Finding finding;
     finding.engine = text();
+    finding.member = coin() ? text(400) : QString();
     finding.rule = text();
     finding.ruleNamespace = text();
     finding.tags = texts(4);

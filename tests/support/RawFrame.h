@@ -59,25 +59,27 @@ struct Coverage {
     QByteArray engines = list(1, text("yara 4.2.3"));
     QByteArray limitsHit = u16(0);
     QByteArray ruleSetDigest = digest();
+    QByteArray notLookedInto = u16(0);
     int wholeEvaluated = 1;
 
     QByteArray bytes() const
     {
         return i64(bytesTotal) + i64(bytesScanned) + engines + limitsHit + ruleSetDigest + i64(0)
-            + u8(wholeEvaluated);
+            + notLookedInto + i64(0) + u8(wholeEvaluated);
     }
 };
 
 struct Finding {
     int severity = 2;
+    QByteArray member = text("");
     QByteArray tags = u16(0);
     QByteArray meta = u16(0);
     QByteArray strings = u16(0);
 
     QByteArray bytes() const
     {
-        return text("yara") + text("Rule") + text("a.yar") + u8(severity) + tags + meta + strings
-            + i64(0);
+        return text("yara") + member + text("Rule") + text("a.yar") + u8(severity) + tags + meta
+            + strings + i64(0);
     }
 };
 
