@@ -54,12 +54,23 @@ QJsonObject toJson(const Finding &finding)
     };
 }
 
+QJsonArray toJson(const std::vector<EngineGap> &gaps)
+{
+    QJsonArray array;
+    for (const EngineGap &gap : gaps) {
+        array.append(QJsonObject{{QStringLiteral("engine"), gap.engine},
+            {QStringLiteral("kind"), nameOf(gap.kind)}, {QStringLiteral("why"), gap.why}});
+    }
+    return array;
+}
+
 QJsonObject toJson(const Coverage &coverage)
 {
     return {
         {QStringLiteral("bytesTotal"), coverage.bytesTotal},
         {QStringLiteral("bytesScanned"), coverage.bytesScanned},
         {QStringLiteral("engines"), QJsonArray::fromStringList(coverage.engines)},
+        {QStringLiteral("gaps"), toJson(coverage.gaps)},
         {QStringLiteral("limitsHit"), QJsonArray::fromStringList(coverage.limitsHit)},
         {QStringLiteral("ruleSetDigest"), hexOrNull(coverage.ruleSetDigest)},
         {QStringLiteral("membersScanned"), coverage.membersScanned},

@@ -53,7 +53,7 @@ inline constexpr std::chrono::milliseconds acceptPause{100};
 // Whatever is kept of a verdict, its worst finding fits, without its places. A text takes two bytes
 // more than its length; 1,024 is more than all numbers and digests of a message.
 inline constexpr qsizetype maxCoverageBytes =
-    (maxEngines + maxLimitsHit + maxNotLookedInto) * (maxNameBytes + 2) + maxTextBytes;
+    (3 * maxEngines + maxLimitsHit + maxNotLookedInto) * (maxNameBytes + 3) + maxTextBytes;
 inline constexpr qsizetype maxFindingBytesWithoutStrings =
     (3 + maxTagsPerFinding) * (maxNameBytes + 2) + maxMemberBytes + 2
     + maxMetaPerFinding * (maxNameBytes + 2 + maxTextBytes + 3) + 1024;

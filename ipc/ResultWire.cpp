@@ -74,6 +74,11 @@ void exchange(Io &io, Field<Io, Coverage> &coverage)
     io.count(coverage.bytesTotal, -1);
     io.count(coverage.bytesScanned);
     texts(io, coverage.engines, maxEngines);
+    io.list(coverage.gaps, maxEngines, [&](auto &gap) {
+        io.text(gap.engine, maxNameBytes);
+        io.choice(gap.kind, EngineGap::Kind::Required);
+        io.text(gap.why, maxNameBytes);
+    });
     texts(io, coverage.limitsHit, maxLimitsHit);
     io.digest(coverage.ruleSetDigest);
     io.count(coverage.membersScanned);

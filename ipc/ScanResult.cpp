@@ -5,6 +5,20 @@
 
 namespace Sentinel {
 
+namespace {
+
+QStringList whatIsUnseen(const Coverage &coverage)
+{
+    QStringList unseen;
+    for (const EngineGap &gap : coverage.gaps) {
+        if (gap.kind == EngineGap::Kind::Required)
+            unseen.append(QStringLiteral("%1: %2").arg(gap.engine, gap.why));
+    }
+    return unseen + coverage.limitsHit;
+}
+
+} // namespace
+
 ScanResult ScanResult::judge(
     Coverage coverage, std::vector<Finding> findings, QByteArray sha256, Reason reasonIfIncomplete)
 {
@@ -25,7 +39,7 @@ ScanResult ScanResult::judge(
         result.m_reason = reasonIfIncomplete;
 
     if (result.m_reason != Reason::None)
-        result.m_detail = coverage.limitsHit.join(QStringLiteral("; "));
+        result.m_detail = whatIsUnseen(coverage).join(QStringLiteral("; "));
     result.m_findings = std::move(findings);
     result.m_coverage = std::move(coverage);
     result.m_sha256 = std::move(sha256);

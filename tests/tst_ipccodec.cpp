@@ -447,6 +447,11 @@ void tst_IpcCodec::list_atItsBound_isTakenAndOverItRefused_data()
     add("engines", IpcLimits::maxEngines, [](int count) {
         return Raw::Verdict{.coverage = {.engines = list(count, text("e"))}}.bytes();
     });
+    add("gaps", IpcLimits::maxEngines, [](int count) {
+        return Raw::Verdict{
+            .coverage = {.gaps = list(count, text("clamd") + u8(1) + text("it is away"))}}
+            .bytes();
+    });
     add("limits", IpcLimits::maxLimitsHit, [](int count) {
         return Raw::Verdict{
             .verdict = 3, .reason = 5, .coverage = {.limitsHit = list(count, text("l"))}}

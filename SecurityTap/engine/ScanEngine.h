@@ -22,6 +22,8 @@ public:
 
     //! Its rules; the same as long as it lives.
     virtual const RuleSetSummary &rules() const = 0;
+    //! Stands for all that its verdicts depend on beside the content: another one, other verdicts.
+    virtual QByteArray fingerprint() const { return rules().digest; }
     //! A scan of \p content, which may still be growing. Its result has no SHA-256.
     virtual std::unique_ptr<ScanTask> begin(
         const ScanSubject &subject, std::shared_ptr<const Content> content) const = 0;

@@ -23,7 +23,10 @@ void addPart(QCryptographicHash &hash, const QByteArray &part)
 //! What kills its engine will do so again.
 bool isWorthRemembering(const ScanResult &result)
 {
-    return result.verdict() != Verdict::NotScanned || result.reason() == Reason::EngineCrashed;
+    // A Clean that an engine had no part in is for now: it may be there the next time.
+    if (result.verdict() == Verdict::Clean)
+        return !result.coverage().hasFailedEngine();
+    return result.isThreat() || result.reason() == Reason::EngineCrashed;
 }
 
 Deadline expiry(std::chrono::milliseconds timeToLive)

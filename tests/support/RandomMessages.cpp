@@ -54,6 +54,8 @@ Coverage RandomMessages::coverage()
     coverage.bytesTotal = coin() ? count() : -1;
     coverage.bytesScanned = coverage.bytesTotal >= 0 && coin() ? coverage.bytesTotal : count();
     coverage.engines = texts(2);
+    for (int i = below(3); i > 0; --i)
+        coverage.gaps.push_back({text(), EngineGap::Kind(below(3)), text()});
     coverage.limitsHit = coin() ? texts(3) : QStringList();
     coverage.ruleSetDigest = digest();
     coverage.membersScanned = count();

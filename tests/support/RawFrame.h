@@ -57,6 +57,7 @@ struct Coverage {
     qint64 bytesTotal = 5;
     qint64 bytesScanned = 5;
     QByteArray engines = list(1, text("yara 4.2.3"));
+    QByteArray gaps = u16(0);
     QByteArray limitsHit = u16(0);
     QByteArray ruleSetDigest = digest();
     QByteArray notLookedInto = u16(0);
@@ -64,7 +65,7 @@ struct Coverage {
 
     QByteArray bytes() const
     {
-        return i64(bytesTotal) + i64(bytesScanned) + engines + limitsHit + ruleSetDigest + i64(0)
+        return i64(bytesTotal) + i64(bytesScanned) + engines + gaps + limitsHit + ruleSetDigest + i64(0)
             + notLookedInto + i64(0) + u8(wholeEvaluated);
     }
 };
