@@ -52,6 +52,17 @@ constexpr CommandSpec showSpec{
     0,
 };
 
+constexpr CommandSpec exampleSpec{
+    "config example",
+    "",
+    "Prints a file of settings to begin with: every key with its default, commented out.",
+    {},
+    "  0  printed\n"
+    "  2  usage error\n",
+    0,
+    0,
+};
+
 //! What a file came to.
 struct Checked {
     QString file; //!< empty: there is none
@@ -152,6 +163,12 @@ int show(const CommandLine &line, Output &output)
     return output.flush() ? exitGood : exitTrouble;
 }
 
+int example(const CommandLine &, Output &output)
+{
+    output.result(exampleSettings().trimmed());
+    return output.flush() ? exitGood : exitTrouble;
+}
+
 struct Subcommand {
     const char *name;
     const CommandSpec &spec;
@@ -161,6 +178,7 @@ struct Subcommand {
 constexpr std::array subcommands{
     Subcommand{"check", checkSpec, &check},
     Subcommand{"show", showSpec, &show},
+    Subcommand{"example", exampleSpec, &example},
 };
 
 } // namespace
@@ -180,8 +198,8 @@ int runConfig(const QByteArrayList &arguments)
         return output.flush() ? exitGood : exitTrouble;
     }
     output.message(
-        QStringLiteral("config needs to be told what to do: check or show (see: sentinel config "
-                       "--help)"));
+        QStringLiteral("config needs to be told what to do: check, show or example (see: sentinel "
+                       "config --help)"));
     return exitTrouble;
 }
 

@@ -5,8 +5,8 @@
 
 namespace Sentinel {
 
-//! \brief `sentinel config check` and `sentinel config show`: what is wrong with settings, and what
-//! is in force. Returns the process's exit code.
+//! \brief `sentinel config check`, `show` and `example`: what is wrong with settings, what is in
+//! force, and a file to begin with. Returns the process's exit code.
 int runConfig(const QByteArrayList &arguments);
 
 } // namespace Sentinel

@@ -37,6 +37,7 @@ Commands:
   doctor                check whether everything is in place
   config check [FILE]   say what is wrong with settings
   config show           show the settings in force
+  config example        print a file of settings to begin with
 
 Options:
   -h, --help            show this help; COMMAND --help shows a command's

@@ -90,7 +90,9 @@ public:
     void readTable(const toml::table &table, const QString &path)
     {
         for (auto &&[key, node] : table) {
-            const QString name = textOf(key.str());
+            QString name = textOf(key.str());
+            if (name.isEmpty() || name.contains(u'.'))
+                name = tomlText(name); // one name, not several
             readNode(path.isEmpty() ? name : path + u'.' + name, key.source().begin, node);
         }
     }
@@ -119,9 +121,11 @@ private:
         const SettingKey *key = findKey(path);
         if (!key) {
             report(keyPlace, path,
-                isSection ? QStringLiteral("must be a section, [%1]; this is %2")
-                                .arg(path, QLatin1StringView(nameOf(node.type())))
-                          : unknown(path, node));
+                (isSection ? QStringLiteral("must be a section, [%1]; this is %2")
+                                 .arg(path, QLatin1StringView(nameOf(node.type())))
+                           : QStringLiteral("there is no such %1")
+                                 .arg(QLatin1StringView(node.is_table() ? "section" : "key")))
+                    + suggestion(path, node));
             return;
         }
         const toml::source_position place = node.source().begin;
@@ -135,15 +139,10 @@ private:
             m_settings.push_back({key, *value, int(place.line), int(place.column)});
     }
 
-    QString unknown(const QString &path, const toml::node &node) const
+    QString suggestion(const QString &path, const toml::node &node) const
     {
-        const bool isTable = node.is_table();
-        const QString meant =
-            nearestName(path, isTable ? m_sections + m_keys : m_keys + m_sections);
-        const QString problem = isTable ? QStringLiteral("there is no such section")
-                                        : QStringLiteral("there is no such key");
-        return meant.isEmpty() ? problem
-                               : problem + QStringLiteral("; did you mean %1?").arg(meant);
+        const QString meant = nearestName(path, node.is_table() ? m_sections + m_keys : m_keys);
+        return meant.isEmpty() ? meant : QStringLiteral("; did you mean %1?").arg(meant);
     }
 
     void report(toml::source_position place, const QString &key, const QString &text)
