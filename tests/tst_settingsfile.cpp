@@ -984,6 +984,8 @@ void TestSettingsFile::documentation_everyKey_isThere()
             "\n| `%1` | %2 | %3 | "_L.arg(QLatin1StringView(key->name), usual, key->bounds());
         QVERIFY2(chapter.contains(row), qPrintable("docs/configuration.md lacks"_L + row));
     }
+    for (const char *name : presetNames)
+        QVERIFY2(chapter.contains("\n| `\"%1\"`"_L.arg(QLatin1StringView(name))), name);
     // And no key that there is not.
     static const QRegularExpression rows(
         "^\\| `([a-z.-]+)` \\| "_L, QRegularExpression::MultilineOption);
