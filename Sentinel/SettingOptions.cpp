@@ -50,8 +50,7 @@ public:
     {
         if (const QStringList paths = m_line.paths("rules"); !paths.isEmpty())
             m_settings.addOption("rules.paths", paths);
-        if (m_line.has("socket"))
-            m_settings.addOption("service.socket", m_line.paths("socket").constLast());
+        applySocket();
         for (const SwitchOptions &one : switches) {
             if (m_line.has(one.on) && m_line.has(one.off)) {
                 fail(QStringLiteral("--%1 and --%2 exclude each other")
@@ -90,6 +89,16 @@ private:
         else if (key)
             m_settings.addOption(key, *number);
         return number;
+    }
+
+    void applySocket()
+    {
+        if (!m_line.has("socket"))
+            return;
+        const QString path = m_line.paths("socket").constLast();
+        if (path.isEmpty())
+            return fail(QStringLiteral("--socket takes a path"));
+        m_settings.addOption("service.socket", path);
     }
 
     void applyIsolation()

@@ -135,17 +135,17 @@ private:
 void TestCliConfig::usage_wrong_exitsTwoWithOneLine_data()
 {
     QTest::addColumn<QStringList>("arguments");
-    for (const char *arguments :
-        {"config", "config x", "config checkk", "config check a b", "config check --config x",
-            "config check --json=x", "config check -x", "config show x", "config show --config",
-            "config show --config=", "config show --jobs 0", "config show --jobs many",
-            "config show --unrated x", "config show --isolation auto", "config show --max-size 1T",
-            "config show --timeout 0", "config show --fail-open --fail-closed",
-            "config show --skip-bad-rules --refuse-bad-rules", "config example x",
-            "config show --config a --config b", "scan --config", "scan --config /nonexistent .",
-            "serve --config /nonexistent", "status --config /nonexistent", "reload --config /tmp",
-            "fetch --config /nonexistent http://localhost/",
-            "serve --skip-bad-rules --refuse-bad-rules"})
+    for (const char *arguments : {"config", "config x", "config checkk", "config check a b",
+             "config check --config x", "config check --json=x", "config check -x", "config show x",
+             "config show --config", "config show --config=", "config show --jobs 0",
+             "config show --jobs many", "config show --unrated x", "config show --isolation auto",
+             "config show --max-size 1T", "config show --socket=", "status --socket=",
+             "config show --timeout 0", "config show --fail-open --fail-closed",
+             "config show --skip-bad-rules --refuse-bad-rules", "config example x",
+             "config show --config a --config b", "scan --config", "scan --config /nonexistent .",
+             "serve --config /nonexistent", "status --config /nonexistent", "reload --config /tmp",
+             "fetch --config /nonexistent http://localhost/",
+             "serve --skip-bad-rules --refuse-bad-rules"})
         QTest::newRow(arguments) << QString::fromLatin1(arguments).split(u' ');
 }
 

@@ -28,8 +28,7 @@ struct SentinelSettings {
     QString socketPath = defaultSentinelSocket(); //!< of one that runs already
 
     // What a spawned sentinel is told; one that runs already has its own.
-    QString
-        settingsFile; //!< for all that is not said here; empty: the defaults, whatever files are
+    QString settingsFile; //!< for what is not said below; empty: none is read
     QStringList rulePaths; //!< empty: its own default
     RuleOptions rules;
     std::optional<int> jobs; //!< scans at once; none: as it sees fit
