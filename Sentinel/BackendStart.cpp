@@ -20,37 +20,37 @@ namespace {
 constexpr std::chrono::hours wholeScan{24};
 constexpr std::chrono::milliseconds stopPatience{200};
 
-std::unique_ptr<ScanBackend> startHere(const ScanArguments &arguments, const ScanTimeouts &timeouts,
+std::unique_ptr<ScanBackend> startHere(const ProgramSettings &values, const ScanTimeouts &timeouts,
     int maxRequests, bool hashContent, Output &output)
 {
-    auto ruleSet = loadRules(arguments.rulePaths, arguments.rules, output);
+    auto ruleSet = loadRules(values.rulePaths, values.ruleOptions(), output);
     if (!ruleSet)
         return nullptr;
     LocalBackend::Settings settings;
     settings.queue.maxRequests = maxRequests;
     settings.queue.maxBytes = std::numeric_limits<qint64>::max();
-    settings.workers.minWorkers = arguments.jobs;
-    settings.workers.maxWorkers = arguments.jobs;
+    settings.workers.maxWorkers = values.scanning.workers.maxWorkers;
+    settings.workers.minWorkers = settings.workers.maxWorkers;
     settings.workers.slice = wholeScan;
     settings.workers.stopPatience = stopPatience;
     settings.cache.enabled = false;
-    settings.maxScanBytes = arguments.maxBytes;
+    settings.maxScanBytes = values.scanning.maxScanBytes;
     settings.hashContent = hashContent;
     settings.timeouts = timeouts;
     auto engine = std::make_shared<ArchiveEngine>(
-        std::make_shared<YaraEngine>(std::move(ruleSet)), arguments.archives);
+        std::make_shared<YaraEngine>(std::move(ruleSet)), values.archives);
     auto backend = std::make_unique<LocalBackend>(std::move(engine), settings);
     backend->start();
     return backend;
 }
 
 std::unique_ptr<ScanBackend> startElsewhere(
-    const ScanArguments &arguments, const ScanTimeouts &timeouts, bool hashContent, Output &output)
+    const SettingsInForce &inForce, const ScanTimeouts &timeouts, bool hashContent, Output &output)
 {
-    SentinelSettings settings = sentinelSettings(arguments);
+    SentinelSettings settings = sentinelSettings(inForce);
     settings.timeouts = timeouts;
     settings.wantsSha256 = hashContent;
-    auto backend = std::make_unique<SentinelBackend>(arguments.isolation, settings);
+    auto backend = std::make_unique<SentinelBackend>(inForce.values().isolation, settings);
     QString failure;
     QEventLoop loop;
     QObject::connect(backend.get(), &SentinelBackend::stateChanged, &loop,
@@ -71,25 +71,27 @@ std::unique_ptr<ScanBackend> startElsewhere(
 
 } // namespace
 
-SentinelSettings sentinelSettings(const ScanArguments &arguments)
+SentinelSettings sentinelSettings(const SettingsInForce &settings)
 {
-    SentinelSettings settings;
-    settings.program = QStringLiteral("/proc/self/exe"); // this one, also once its file is replaced
-    settings.socketPath = arguments.socketPath;
-    settings.rulePaths = arguments.rulePaths;
-    settings.rules = arguments.rules;
-    settings.archives = arguments.archives;
-    settings.jobs = arguments.jobs;
-    settings.maxScanBytes = arguments.maxBytes;
-    return settings;
+    const ProgramSettings &values = settings.values();
+    SentinelSettings sentinel;
+    sentinel.program = QStringLiteral("/proc/self/exe"); // this one, also once its file is replaced
+    sentinel.settingsFile = settings.filePath();
+    sentinel.socketPath = values.socketPath;
+    sentinel.rulePaths = values.rulePaths;
+    sentinel.rules = values.ruleOptions();
+    sentinel.archives = values.archives;
+    sentinel.jobs = values.scanning.workers.maxWorkers;
+    sentinel.maxScanBytes = values.scanning.maxScanBytes;
+    return sentinel;
 }
 
-std::unique_ptr<ScanBackend> startBackend(const ScanArguments &arguments,
+std::unique_ptr<ScanBackend> startBackend(const SettingsInForce &settings,
     const ScanTimeouts &timeouts, int maxRequests, bool hashContent, Output &output)
 {
-    return arguments.isolation == Isolation::InProcess
-        ? startHere(arguments, timeouts, maxRequests, hashContent, output)
-        : startElsewhere(arguments, timeouts, hashContent, output);
+    return settings.values().isolation == Isolation::InProcess
+        ? startHere(settings.values(), timeouts, maxRequests, hashContent, output)
+        : startElsewhere(settings, timeouts, hashContent, output);
 }
 
 } // namespace Sentinel

@@ -8,7 +8,7 @@
 #include "Sentinel/Limits.h"
 #include "Sentinel/Output.h"
 #include "Sentinel/ResultJson.h"
-#include "Sentinel/ScanArguments.h"
+#include "Sentinel/SettingOptions.h"
 #include "Sentinel/StatusText.h"
 #include "Sentinel/rules/CanaryContents.h"
 #include "ipc/ChildProcess.h"
@@ -26,6 +26,7 @@ namespace Sentinel {
 namespace {
 
 constexpr std::array doctorOptions{
+    configOption,
     socketOption,
     rulesOption,
     OptionSpec{"json", 0, nullptr, false, "one JSON object"},
@@ -34,7 +35,8 @@ constexpr std::array doctorOptions{
 constexpr CommandSpec doctorSpec{
     "doctor",
     "",
-    "Checks whether everything is in place: rules, scan workers and their sandbox, and the EICAR\n"
+    "Checks whether everything is in place: settings, rules, scan workers and their sandbox, and "
+    "the EICAR\n"
     "test file's way through a sentinel of its own; and through the one that runs, if one does.",
     doctorOptions,
     "  0  all is well\n"
@@ -88,14 +90,23 @@ Check cleanCheck(ControlClient &client)
     return {QStringLiteral("clean"), result->verdict() == Verdict::Clean, describe(*result)};
 }
 
+Check settingsCheck(const SettingsInForce &settings)
+{
+    return {QStringLiteral("settings"), true,
+        settings.filePath().isEmpty() ? QStringLiteral("no file: the defaults hold")
+                                      : settings.filePath()};
+}
+
 //! A sentinel of our own, as a browser would have it.
-void checkSpawned(const QStringList &rulePaths, std::vector<Check> &checks)
+void checkSpawned(const SettingsInForce &settings, std::vector<Check> &checks)
 {
     const auto fail = [&checks](const QString &why) {
         checks.push_back({QStringLiteral("spawned"), false, why});
     };
     QByteArrayList arguments{"serve", "--spawned"};
-    for (const QString &path : rulePaths)
+    if (!settings.filePath().isEmpty())
+        arguments << "--config" << QFile::encodeName(settings.filePath());
+    for (const QString &path : settings.values().rulePaths)
         arguments << "--rules" << QFile::encodeName(path);
     auto sentinel = ChildProcess::start("/proc/self/exe", arguments);
     if (!sentinel)
@@ -176,8 +187,15 @@ int runDoctor(const QByteArrayList &arguments)
     if (!line)
         return line.error();
     std::vector<Check> checks;
-    checkSpawned(line->paths("rules"), checks);
-    checkSystem(socketPathOf(*line), checks);
+    if (const auto settings = settingsOf(*line)) {
+        checks.push_back(settingsCheck(*settings));
+        checkSpawned(*settings, checks);
+        checkSystem(settings->values().socketPath, checks);
+    } else {
+        // What they were meant to be, nobody knows: there is nothing else to look at.
+        for (const QString &problem : settings.error())
+            checks.push_back({QStringLiteral("settings"), false, problem});
+    }
     const bool isWell = std::ranges::all_of(checks, &Check::isGood);
     if (line->has("json"))
         output.result(jsonOf(checks, isWell));

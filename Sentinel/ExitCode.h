@@ -9,7 +9,9 @@ enum ExitCode : int {
     exitThreat = 1, //!< a threat was found
     exitUnwell = 1, //!< a sentinel or its surroundings are not as they should be
     exitBadRules = 1, //!< rules do not compile
-    exitTrouble = 2, //!< usage, network or storage error; or something could not be looked at
+    exitBadSettings = 1, //!< a file of settings that was to be checked is not good
+    exitTrouble =
+        2, //!< usage, settings, network or storage error; or something could not be looked at
     exitNotScanned = 3, //!< a download without a verdict
 };
 

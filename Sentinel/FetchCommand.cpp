@@ -8,6 +8,7 @@
 #include "Sentinel/Fetch.h"
 #include "Sentinel/PathText.h"
 #include "Sentinel/ResultJson.h"
+#include "Sentinel/SettingOptions.h"
 #include "Sentinel/SignalWatch.h"
 
 #include <QCoreApplication>
@@ -21,11 +22,13 @@ namespace Sentinel {
 namespace {
 
 constexpr std::array fetchOptions{
+    configOption,
     rulesOption,
     isolationOption,
     socketOption,
     OptionSpec{"json", 0, nullptr, false, "the outcome as one JSON object"},
-    OptionSpec{"fail-closed", 0, nullptr, false, "do not release what could not be scanned"},
+    failClosedOption,
+    failOpenOption,
     OptionSpec{"force", 0, nullptr, false, "replace a file of that name"},
     OptionSpec{"output", 'o', "FILE|DIR", false,
         "where to put the file (default: the current directory,\nunder the name that the server "
@@ -40,8 +43,8 @@ constexpr CommandSpec fetchSpec{
     fetchOptions,
     "  0  clean, and released\n"
     "  1  a threat, and withheld\n"
-    "  2  usage, rule, network or storage error, or cancelled; nothing was released\n"
-    "  3  not scanned; released, except with --fail-closed: the message says why\n",
+    "  2  usage, settings, rule, network or storage error, or cancelled; nothing was released\n"
+    "  3  not scanned; released, except with --fail-closed: the message\n     says why\n",
     1,
     1,
 };
@@ -74,6 +77,19 @@ QByteArray jsonOf(const Fetch::Report &report)
     object.insert(
         QStringLiteral("error"), report.hasFailed ? QJsonValue(report.message) : QJsonValue());
     return jsonLine(object);
+}
+
+TapSettings tapSettings(const SettingsInForce &inForce)
+{
+    const ProgramSettings &values = inForce.values();
+    TapSettings settings;
+    settings.isolation = values.isolation;
+    settings.sentinel = sentinelSettings(inForce);
+    settings.rulePaths = values.rulePaths;
+    settings.rules = values.ruleOptions();
+    settings.scanning = values.scanning;
+    settings.policy = values.policy();
+    return settings;
 }
 
 int fetch(const QUrl &url, FetchTarget target, TapSettings settings, bool asJson, Output &output)
@@ -143,18 +159,10 @@ int runFetch(const QByteArrayList &arguments)
             return exitTrouble;
         }
     }
-    const auto scanning = ScanArguments::of(*line);
-    if (!scanning) {
-        output.message(scanning.error());
-        return exitTrouble;
-    }
-    TapSettings settings;
-    settings.isolation = scanning->isolation;
-    settings.sentinel = sentinelSettings(*scanning);
-    settings.rulePaths = scanning->rulePaths;
-    if (line->has("fail-closed"))
-        settings.policy = Policy::failClosed();
-    return fetch(*url, *target, std::move(settings), line->has("json"), output);
+    const auto settings = scanSettingsOrExplain(*line, output);
+    if (!settings)
+        return settings.error();
+    return fetch(*url, *target, tapSettings(*settings), line->has("json"), output);
 }
 
 } // namespace Sentinel

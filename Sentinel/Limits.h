@@ -38,6 +38,25 @@ inline constexpr std::chrono::seconds maxRuleCompilation{120}; //!< with the sta
 inline constexpr std::chrono::seconds maxWorkerStart{10};
 inline constexpr std::chrono::seconds maxWarmUp{10}; //!< two scans of a kilobyte
 
+// Settings
+inline constexpr int maxJobs = 256; //!< scans at the same time, whatever somebody asks for
+inline constexpr int maxWorkerProcesses = 2 * maxJobs;
+inline constexpr qint64 maxSettingsFileBytes = mib;
+inline constexpr int maxSettingsProblems = 100; //!< told of one file; the rest is counted
+//! Of one line: each may make a table in a table, which a parser that recurs has no stack for.
+inline constexpr int maxDotsPerSettingsLine = 100;
+inline constexpr qint64 maxSizeSetting = 1024 * gib;
+inline constexpr int maxQueueSetting = 1'000'000;
+inline constexpr int maxCacheSetting = 10'000'000;
+inline constexpr std::chrono::hours maxTimeSetting{24};
+inline constexpr int maxArchiveDepthSetting = 16;
+inline constexpr int maxArchiveMembersSetting = 1'000'000;
+inline constexpr qint64 maxMemberBytesSetting = maxHeldMemberBytes;
+inline constexpr int maxExpansionRatioSetting = 1'000'000;
+inline constexpr int maxArchivePasswords = 32;
+inline constexpr qsizetype maxSocketPathBytes = 107; //!< with its end, what the kernel takes
+inline constexpr int maxRulePaths = 1'000;
+
 // Proving new rules: what a healthy set needs 10 ms for, with 7,000 rules 20 ms
 inline constexpr std::chrono::seconds canaryTime{2}; //!< the machine may have other things to do
 inline constexpr std::chrono::microseconds canaryTimePerRule{200}; //!< a hundred times the usual

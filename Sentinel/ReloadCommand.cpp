@@ -6,7 +6,7 @@
 #include "Sentinel/ControlClient.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/Output.h"
-#include "Sentinel/ScanArguments.h"
+#include "Sentinel/SettingOptions.h"
 #include "Sentinel/StatusText.h"
 
 #include <array>
@@ -15,7 +15,7 @@ namespace Sentinel {
 
 namespace {
 
-constexpr std::array reloadOptions{socketOption};
+constexpr std::array reloadOptions{configOption, socketOption};
 
 constexpr CommandSpec reloadSpec{
     "reload",
@@ -25,7 +25,7 @@ constexpr CommandSpec reloadSpec{
     reloadOptions,
     "  0  the rules on disk are in force\n"
     "  1  they are not: the messages say why\n"
-    "  2  usage error, or no sentinel runs\n",
+    "  2  usage or settings error, or no sentinel runs\n",
     0,
     0,
 };
@@ -38,7 +38,10 @@ int runReload(const QByteArrayList &arguments)
     const auto line = parseOrExplain(reloadSpec, arguments, output);
     if (!line)
         return line.error();
-    const auto client = ControlClient::connectTo(socketPathOf(*line));
+    const auto settings = settingsOrExplain(*line, output);
+    if (!settings)
+        return settings.error();
+    const auto client = ControlClient::connectTo(settings->values().socketPath);
     const auto result = client ? (*client)->reload() : std::unexpected(client.error());
     if (!result) {
         output.message(printable(result.error()));

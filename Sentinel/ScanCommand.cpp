@@ -6,8 +6,8 @@
 #include "Sentinel/FileScanner.h"
 #include "Sentinel/FileWalk.h"
 #include "Sentinel/Output.h"
-#include "Sentinel/ScanArguments.h"
 #include "Sentinel/ScanReport.h"
+#include "Sentinel/SettingOptions.h"
 
 #include <array>
 #include <cstdlib>
@@ -16,14 +16,12 @@ namespace Sentinel {
 
 namespace {
 
-constexpr qint64 maxTimeoutSeconds = 24 * 60 * 60;
-
 constexpr std::array scanOptions{
+    configOption,
     rulesOption,
     OptionSpec{"json", 0, nullptr, false, "one JSON object a line for every file"},
     jobsOption,
-    OptionSpec{"timeout", 0, "SECONDS", false,
-        "the longest scan of one file (default: 10 to 60, by size)"},
+    timeoutOption,
     maxSizeOption,
     unratedOption,
     isolationOption,
@@ -38,27 +36,21 @@ constexpr CommandSpec scanSpec{
     scanOptions,
     "  0  every file is clean\n"
     "  1  a threat was found (malicious or suspicious)\n"
-    "  2  usage or rule error, or no threat but something could not be scanned\n",
+    "  2  usage, settings or rule error, or no threat but something could not be scanned\n",
     1,
     -1,
 };
 
 //! How long one file may take.
-std::expected<ScanTimeouts, QString> timeoutsOf(const CommandLine &line, qint64 maxBytes)
+ScanTimeouts timeoutsOf(const SettingsInForce &settings)
 {
-    ScanTimeouts timeouts;
-    if (const auto text = line.value("timeout")) {
-        const auto seconds = numberOf(*text, 1, maxTimeoutSeconds);
-        if (!seconds)
-            return std::unexpected(
-                QStringLiteral("--timeout takes a number of seconds from 1 to %1")
-                    .arg(maxTimeoutSeconds));
-        timeouts.least = timeouts.most = std::chrono::seconds(*seconds);
-    } else if (maxBytes > Limits::maxScanBytes) {
-        // As much time a byte as for what is usual.
+    ScanTimeouts timeouts = settings.values().scanning.timeouts;
+    const qint64 maxBytes = settings.values().scanning.maxScanBytes;
+    const bool isUsual =
+        settings.originOf("scan.timeout-large").layer == SettingsInForce::Layer::Default;
+    // As much time a byte as for what is usual, if nobody has said how much.
+    if (isUsual && maxBytes > Limits::maxScanBytes)
         timeouts.most *= maxBytes / Limits::maxScanBytes + 1;
-        timeouts.largestBytes = maxBytes;
-    }
     return timeouts;
 }
 
@@ -92,21 +84,20 @@ int runScan(const QByteArrayList &arguments)
     const auto line = parseOrExplain(scanSpec, arguments, output);
     if (!line)
         return line.error();
-    const auto scanning = ScanArguments::of(*line);
-    const auto timeouts =
-        scanning ? timeoutsOf(*line, scanning->maxBytes) : std::unexpected(scanning.error());
-    if (!timeouts) {
-        output.message(timeouts.error());
-        return exitTrouble;
-    }
+    const auto settings = scanSettingsOrExplain(*line, output);
+    if (!settings)
+        return settings.error();
+    const ScanTimeouts timeouts = timeoutsOf(*settings);
+    const int jobs = settings->values().scanning.workers.maxWorkers;
     const bool asJson = line->has("json");
-    auto backend = startBackend(
-        *scanning, *timeouts, FileScanner::requestsPerJob * scanning->jobs, asJson, output);
+    auto backend =
+        startBackend(*settings, timeouts, FileScanner::requestsPerJob * jobs, asJson, output);
     if (!backend)
         return exitTrouble;
 
     FileWalk walk(line->arguments());
-    FileScanner scanner(std::move(backend), {scanning->jobs, scanning->maxBytes, *timeouts});
+    FileScanner scanner(
+        std::move(backend), {jobs, settings->values().scanning.maxScanBytes, timeouts});
     ScanReport report(output, asJson ? ScanReport::Format::JsonLines : ScanReport::Format::Lines);
     scanAll(walk, scanner, report, output);
     report.summarise();

@@ -6,11 +6,12 @@
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/Output.h"
 #include "Sentinel/RuleLoading.h"
-#include "Sentinel/ScanArguments.h"
+#include "Sentinel/SettingOptions.h"
 #include "Sentinel/SignalWatch.h"
 #include "Sentinel/StatusText.h"
 #include "Sentinel/broker/Broker.h"
 #include "Sentinel/broker/ServiceNotify.h"
+#include "Sentinel/settings/BrokerSettings.h"
 #include "Sentinel/worker/Packet.h"
 #include "ipc/ChildProcess.h"
 #include "ipc/Codec.h"
@@ -29,17 +30,21 @@ namespace Sentinel {
 namespace {
 
 constexpr std::array serveOptions{
+    configOption,
     socketOption,
     OptionSpec{"systemd", 0, nullptr, false,
         "serve at the socket that systemd has opened, and tell it\nhow things are"},
     OptionSpec{"spawned", 0, nullptr, false,
-        "serve one client, whose socket is descriptor 3, and end\nwith it"},
+        "serve one client, whose socket is descriptor 3, and end\nwith it; settings only if "
+        "--config names them"},
     rulesOption,
     skipBadRulesOption,
+    refuseBadRulesOption,
     unratedOption,
     jobsOption,
     maxSizeOption,
-    archivesOption,
+    OptionSpec{"archives", 0, "SETTINGS", false,
+        "how archives are looked into, as one program tells another"},
 };
 
 constexpr CommandSpec serveSpec{
@@ -49,7 +54,7 @@ constexpr CommandSpec serveSpec{
     "is told to end (SIGTERM, SIGINT). Serves the user that it runs as.",
     serveOptions,
     "  0  was told to end\n"
-    "  2  usage, rule or socket error\n",
+    "  2  usage, settings, rule or socket error\n",
     0,
     0,
 };
@@ -81,7 +86,7 @@ bool isSocket(int descriptor)
     return ::fstat(descriptor, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-std::expected<Mode, QString> modeOf(const CommandLine &line)
+std::expected<Mode, QString> modeOf(const CommandLine &line, const ProgramSettings &settings)
 {
     if (int(line.has("spawned")) + int(line.has("systemd")) + int(line.has("socket")) > 1)
         return std::unexpected(
@@ -94,23 +99,17 @@ std::expected<Mode, QString> modeOf(const CommandLine &line)
         return Mode{true, nullptr};
     }
     auto listener =
-        line.has("systemd") ? inheritedListener() : Listener::listenAt(socketPathOf(line));
+        line.has("systemd") ? inheritedListener() : Listener::listenAt(settings.socketPath);
     if (!listener)
         return std::unexpected(listener.error());
     return Mode{false, std::move(*listener)};
 }
 
-Broker::Settings settingsOf(const ScanArguments &arguments)
+//! Its client hears it, too.
+void refuseClient(const QString &why)
 {
-    Broker::Settings settings;
-    settings.rules.fleet = {ownProgram,
-        {arguments.rulePaths, arguments.rules, arguments.maxBytes, arguments.archives},
-        std::max(Limits::maxScanWorkers, 2 * arguments.jobs)};
-    settings.scanning.maxScanBytes = arguments.maxBytes;
-    settings.scanning.timeouts.largestBytes = arguments.maxBytes;
-    settings.scanning.workers.maxWorkers = arguments.jobs;
-    settings.scanning.workers.urgency = ScanWorkerPool::Urgency::Normal;
-    return settings;
+    if (isSocket(ChildProcess::socketDescriptor))
+        sendPacket(ChildProcess::socketDescriptor, encode(Message(Refusal{why})));
 }
 
 //! Says that the event loop runs, twice as often as it has to.
@@ -124,16 +123,15 @@ std::unique_ptr<QTimer> keepServiceAlive(ServiceNotify &service)
     return timer;
 }
 
-int serve(Mode mode, const ScanArguments &arguments, Output &output)
+int serve(Mode mode, const Broker::Settings &settings, Output &output)
 {
-    const Broker::Settings settings = settingsOf(arguments);
     // Who starts a sentinel of his own wants these rules, whatever they find.
     RuleLoader::Loaded loaded = RuleLoader::load(
         settings.rules, mode.isSpawned ? RuleLoader::Proof::None : RuleLoader::Proof::Harmless);
     if (!loaded.engine) {
         tellErrors(loaded.problems, output);
-        if (mode.isSpawned) // its client hears the first of them, too
-            sendPacket(ChildProcess::socketDescriptor, encode(Message(Refusal{loaded.refusal()})));
+        if (mode.isSpawned)
+            refuseClient(loaded.refusal());
         return exitTrouble;
     }
     Broker broker(std::move(loaded), settings);
@@ -169,8 +167,18 @@ int runServe(const QByteArrayList &arguments)
     const auto line = parseOrExplain(serveSpec, arguments, output);
     if (!line)
         return line.error();
-    const auto scanning = ScanArguments::of(*line);
-    auto mode = scanning ? modeOf(*line) : std::unexpected(scanning.error());
+    const auto settings = settingsOf(*line);
+    if (!settings) {
+        for (const QString &problem : settings.error())
+            output.message(printable(problem));
+        if (line->has("spawned"))
+            refuseClient(settings.error().first());
+        return exitTrouble;
+    }
+    ProgramSettings values = settings->values();
+    if (const auto archives = line->value("archives"))
+        values.archives = archiveSettingsOf(*archives);
+    auto mode = modeOf(*line, values);
     if (!mode) {
         output.message(printable(mode.error()));
         return exitTrouble;
@@ -180,7 +188,7 @@ int runServe(const QByteArrayList &arguments)
         QStringLiteral("sentinel.*.debug=false\nsentinel.*.info=false"));
     raiseDescriptorLimit();
     std::signal(SIGPIPE, SIG_IGN); // who reads what we say may end before us
-    return serve(std::move(*mode), *scanning, output);
+    return serve(std::move(*mode), brokerSettings(values, ownProgram), output);
 }
 
 } // namespace Sentinel

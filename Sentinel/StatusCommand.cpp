@@ -6,7 +6,7 @@
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/Output.h"
 #include "Sentinel/ResultJson.h"
-#include "Sentinel/ScanArguments.h"
+#include "Sentinel/SettingOptions.h"
 #include "Sentinel/StatusText.h"
 
 #include <array>
@@ -16,6 +16,7 @@ namespace Sentinel {
 namespace {
 
 constexpr std::array statusOptions{
+    configOption,
     socketOption,
     OptionSpec{"json", 0, nullptr, false, "one JSON object"},
 };
@@ -27,7 +28,7 @@ constexpr CommandSpec statusSpec{
     statusOptions,
     "  0  it runs, and nothing is wrong with it\n"
     "  1  it runs, and says what is wrong\n"
-    "  2  usage error, or none runs\n",
+    "  2  usage or settings error, or none runs\n",
     0,
     0,
 };
@@ -40,7 +41,10 @@ int runStatus(const QByteArrayList &arguments)
     const auto line = parseOrExplain(statusSpec, arguments, output);
     if (!line)
         return line.error();
-    const auto client = ControlClient::connectTo(socketPathOf(*line));
+    const auto settings = settingsOrExplain(*line, output);
+    if (!settings)
+        return settings.error();
+    const auto client = ControlClient::connectTo(settings->values().socketPath);
     const auto status = client ? (*client)->status() : std::unexpected(client.error());
     if (!status) {
         output.message(printable(status.error()));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "Sentinel/ConfigCommand.h"
 #include "Sentinel/DoctorCommand.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/FetchCommand.h"
@@ -34,6 +35,9 @@ Commands:
   status                say how a running sentinel is
   reload                have a running sentinel read its rules again
   doctor                check whether everything is in place
+  config check [FILE]   say what is wrong with settings
+  config show           show the settings in force
+  config example        print a file of settings to begin with
 
 Options:
   -h, --help            show this help; COMMAND --help shows a command's
@@ -54,6 +58,7 @@ constexpr std::array commands{
     Command{"status", &Sentinel::runStatus},
     Command{"reload", &Sentinel::runReload},
     Command{"doctor", &Sentinel::runDoctor},
+    Command{"config", &Sentinel::runConfig},
 };
 
 //! Qt complains to the user about a locale that is not UTF-8, and changes it: so do we, silently.

@@ -139,6 +139,7 @@ private Q_SLOTS:
     void rules_changed_areTold();
     void spawned_scans();
     void spawned_isToldItsSettings();
+    void spawned_isToldWhatIsUsual();
     void spawned_fails_saysWhy_data();
     void spawned_fails_saysWhy();
     void spawned_dies_isStartedAgain();
@@ -972,13 +973,32 @@ void SentinelBackendTest::spawned_isToldItsSettings()
     m_settings.rules = {BadRuleFiles::Skip, Severity::Suspicious};
     m_settings.jobs = 3;
     m_settings.maxScanBytes = 12345;
+    m_settings.settingsFile = QStringLiteral("/z");
+    make(Isolation::Spawned).start();
+    AWAIT(times(ScannerState::BackingOff) >= 1);
+    QVERIFY2(
+        texts(ScannerState::BackingOff)
+            .front()
+            .endsWith(QStringLiteral("serve --spawned --config /z --rules /x/lists --rules /y z "
+                                     "--skip-bad-rules --unrated suspicious --jobs 3 "
+                                     "--max-size 12345")),
+        qPrintable(texts(ScannerState::BackingOff).front()));
+}
+
+//! Also what is usual: no file of settings may have another say about it.
+void SentinelBackendTest::spawned_isToldWhatIsUsual()
+{
+    m_settings.rulePaths = QStringList{QStringLiteral("/x/lists")};
+    m_settings.rules = {};
+    m_settings.jobs.reset();
+    m_settings.maxScanBytes = 1;
     make(Isolation::Spawned).start();
     AWAIT(times(ScannerState::BackingOff) >= 1);
     QVERIFY2(texts(ScannerState::BackingOff)
                  .front()
-                 .endsWith(QStringLiteral("serve --spawned --rules /x/lists --rules /y z "
-                                          "--skip-bad-rules --unrated suspicious --jobs 3 "
-                                          "--max-size 12345")),
+                 .endsWith(
+                     QStringLiteral("serve --spawned --rules /x/lists --refuse-bad-rules --unrated "
+                                    "malicious --max-size 1")),
         qPrintable(texts(ScannerState::BackingOff).front()));
 }
 

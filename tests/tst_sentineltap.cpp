@@ -389,6 +389,7 @@ void SentinelTapTest::plugin_settings_areTaken()
 {
     const auto settings = tapSettings({{QStringLiteral("isolation"), QStringLiteral("auto")},
         {QStringLiteral("sentinelProgram"), QStringLiteral("/a/program")},
+        {QStringLiteral("sentinelSettings"), QStringLiteral("/a/file")},
         {QStringLiteral("sentinelSocket"), QStringLiteral("/a/socket")}});
     QVERIFY2(settings, qPrintable(settings ? QString() : settings.error()));
     QVERIFY(settings->isolation == Isolation::Auto);

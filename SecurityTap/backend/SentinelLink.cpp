@@ -218,11 +218,14 @@ std::expected<FileDescriptor, QString> SentinelLink::spawn()
 
 QByteArrayList SentinelLink::arguments() const
 {
+    // What is not said here a file may say: so all is said, also what is usual.
     QByteArrayList arguments{"serve", "--spawned"};
+    if (!m_settings.settingsFile.isEmpty())
+        arguments << "--config" << QFile::encodeName(m_settings.settingsFile);
     for (const QString &path : m_settings.rulePaths)
         arguments << "--rules" << QFile::encodeName(path);
-    if (m_settings.rules.badFiles == BadRuleFiles::Skip)
-        arguments << "--skip-bad-rules";
+    const bool skips = m_settings.rules.badFiles == BadRuleFiles::Skip;
+    arguments << (skips ? "--skip-bad-rules" : "--refuse-bad-rules");
     arguments << "--unrated" << nameOf(m_settings.rules.unratedSeverity).toUtf8();
     if (m_settings.archives != ArchiveSettings())
         arguments << "--archives" << toArgument(m_settings.archives);

@@ -29,6 +29,7 @@ struct SentinelSettings {
     QString socketPath = defaultSentinelSocket(); //!< of one that runs already
 
     // What a spawned sentinel is told; one that runs already has its own.
+    QString settingsFile; //!< for what is not said below; empty: none is read
     QStringList rulePaths; //!< empty: its own default
     RuleOptions rules;
     ArchiveSettings archives;

@@ -187,6 +187,7 @@ void readIsolation(SettingsReader &reader, TapSettings &settings)
             key, QStringLiteral("must be \"in-process\", \"spawned\", \"system\" or \"auto\""));
     SentinelSettings &sentinel = settings.sentinel;
     sentinel.program = text(QStringLiteral("sentinelProgram"), sentinel.program);
+    sentinel.settingsFile = text(QStringLiteral("sentinelSettings"), sentinel.settingsFile);
     sentinel.socketPath = text(QStringLiteral("sentinelSocket"), sentinel.socketPath);
 }
 

@@ -32,6 +32,7 @@ namespace Sentinel {
 //! | cacheTimeToLiveMs    | milliseconds | how long a verdict is remembered                      |
 //! | isolation            | text         | "in-process", "spawned", "system" or "auto"           |
 //! | sentinelProgram      | text         | the program of a sentinel that is spawned             |
+//! | sentinelSettings     | text         | a file of settings for one that is started            |
 //! | sentinelSocket       | text         | where a sentinel listens that runs already            |
 //! | spoolDirectory       | text         | an existing directory, for downloads without their own |
 //! | maxSpoolBytes        | bytes        | the largest download kept                             |

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#include "Sentinel/settings/ProgramSettings.h"
+
+#include "SecurityTap/backend/SentinelSettings.h"
+#include "SecurityTap/inspection/TapSettings.h"
+#include "Sentinel/Limits.h"
+
+#include <QThread>
+
+#include <algorithm>
+
+namespace Sentinel {
+
+ProgramSettings ProgramSettings::resolved() const
+{
+    ProgramSettings all = *this;
+    if (all.rulePaths.isEmpty())
+        all.rulePaths = QStringList{defaultRulesDirectory()};
+    if (all.socketPath.isEmpty())
+        all.socketPath = defaultSentinelSocket();
+    int &workers = all.scanning.workers.maxWorkers;
+    if (workers == 0)
+        workers = std::clamp(QThread::idealThreadCount(), 1, Limits::maxJobs);
+    if (all.workerProcesses == 0)
+        all.workerProcesses = std::max(Limits::maxScanWorkers, 2 * workers);
+    // What is smaller than usual has no need of more time.
+    all.scanning.timeouts.largestBytes = std::max(all.scanning.maxScanBytes, Limits::maxScanBytes);
+    return all;
+}
+
+RuleOptions ProgramSettings::ruleOptions() const
+{
+    return {skipsBadRules ? BadRuleFiles::Skip : BadRuleFiles::Refuse, unratedSeverity};
+}
+
+Policy ProgramSettings::policy() const
+{
+    Policy policy = failsClosed ? Policy::failClosed() : Policy();
+    if (!blocksSuspicious)
+        policy.suspicious = Disposition::Release;
+    return policy;
+}
+
+} // namespace Sentinel

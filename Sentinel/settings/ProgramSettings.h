@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include "SecurityTap/archive/ArchiveSettings.h"
+#include "SecurityTap/backend/Isolation.h"
+#include "SecurityTap/backend/LocalBackend.h"
+#include "SecurityTap/engine/RuleCompiler.h"
+#include "SecurityTap/inspection/Policy.h"
+#include "Sentinel/settings/Preset.h"
+
+#include <QString>
+#include <QStringList>
+
+namespace Sentinel {
+
+//! \brief Everything that can be set of the program `sentinel`.
+//!
+//! Its own defaults are the program's: nothing else says them. What follows from the machine or
+//! from other values is 0 or empty until resolved() has looked.
+struct ProgramSettings {
+    ProgramSettings() { scanning.workers.maxWorkers = 0; }
+
+    Preset preset = Preset::None;
+
+    QStringList rulePaths; //!< empty: the rules shipped
+    bool skipsBadRules = false;
+    Severity unratedSeverity = RuleOptions().unratedSeverity;
+
+    //! Queue, workers, cache, timeouts and sizes. 0 workers: one a core.
+    LocalBackend::Settings scanning;
+    Isolation isolation = Isolation::Spawned; //!< of commands that scan
+    int workerProcesses = 0; //!< 0: Limits::maxScanWorkers, or two for each worker
+
+    ArchiveSettings archives;
+
+    bool failsClosed = false; //!< what could not be scanned is not released
+    bool blocksSuspicious = true;
+
+    QString socketPath; //!< empty: where the environment says
+
+    //! The same with nothing left open.
+    ProgramSettings resolved() const;
+    RuleOptions ruleOptions() const;
+    //! What fetch does with a verdict.
+    Policy policy() const;
+};
+
+} // namespace Sentinel
