@@ -25,6 +25,8 @@ ReasonText text(Reason reason)
         return {"TooLarge", "larger than the largest scan"};
     case Reason::LimitHit:
         return {"LimitHit", "a limit of the scan engine was reached"};
+    case Reason::Encrypted:
+        return {"Encrypted", "part of the content is encrypted"};
     case Reason::EngineError:
         return {"EngineError", "the scan engine reported an error"};
     case Reason::EngineCrashed:

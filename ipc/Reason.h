@@ -17,6 +17,7 @@ enum class Reason : quint8 {
     TimedOut, //!< the deadline passed, in the queue or during the scan
     TooLarge, //!< more bytes than the largest scan
     LimitHit, //!< a limit inside the engine was hit: part of the content is unseen
+    Encrypted, //!< part of the content is encrypted, and no password for it is known
     EngineError, //!< the engine answered with an error
     EngineCrashed, //!< the worker died during this scan
     Unreadable, //!< the content could not be read or stored
@@ -33,6 +34,7 @@ inline constexpr std::array allReasons{
     Reason::TimedOut,
     Reason::TooLarge,
     Reason::LimitHit,
+    Reason::Encrypted,
     Reason::EngineError,
     Reason::EngineCrashed,
     Reason::Unreadable,

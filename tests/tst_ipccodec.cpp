@@ -166,7 +166,7 @@ void tst_IpcCodec::frame_layout_isThatOfTheDocument_data()
             std::chrono::milliseconds(1'500), true});
     add("ScanGrow", frame(11, i64(9) + i64(5)), ScanGrow{9, 5});
     add("ScanEnd", frame(12, i64(9) + i64(5) + u8(0)), ScanEnd{9, 5, {}});
-    add("ScanCancel", frame(13, i64(9) + u8(11)), ScanCancel{9, Reason::Cancelled});
+    add("ScanCancel", frame(13, i64(9) + u8(12)), ScanCancel{9, Reason::Cancelled});
     add("ScanVerdict, clean", Raw::Verdict{}.bytes(),
         ScanVerdict{
             1, ScanResult::judge(completeCoverage(), {}, {}), std::chrono::microseconds(250)});
@@ -238,7 +238,7 @@ void tst_IpcCodec::frame_malformed_isRefused_data()
     add("unknown role", frame(1, u16(1) + u16(1) + u8(2) + text("")), Code::BadValue);
     add("empty range of versions", frame(1, u16(2) + u16(1) + u8(0) + text("")), Code::BadValue);
     add("cancelled for no reason", frame(13, i64(1) + u8(0)), Code::BadValue);
-    add("cancelled for an unknown reason", frame(13, i64(1) + u8(12)), Code::BadValue);
+    add("cancelled for an unknown reason", frame(13, i64(1) + u8(13)), Code::BadValue);
     add("unknown disposition", frame(15, i64(1) + u8(2)), Code::BadValue);
     add("negative size", frame(11, i64(1) + i64(-1)), Code::BadValue);
     add("size near overflow", frame(11, i64(1) + i64(IpcLimits::maxCount + 1)), Code::BadValue);
@@ -259,7 +259,7 @@ void tst_IpcCodec::frame_malformed_isRefused_data()
     add("line beyond int", problem(1, qint64(1) << 31), Code::BadValue);
     // verdicts
     add("unknown verdict", Raw::Verdict{.verdict = 4}.bytes(), Code::BadValue);
-    add("unknown reason", Raw::Verdict{.verdict = 3, .reason = 12}.bytes(), Code::BadValue);
+    add("unknown reason", Raw::Verdict{.verdict = 3, .reason = 13}.bytes(), Code::BadValue);
     add("total of -2", Raw::Verdict{.coverage = {.bytesTotal = -2}}.bytes(), Code::BadValue);
     add("unknown severity", Raw::Verdict{.findings = findings({.severity = 3})}.bytes(),
         Code::BadValue);
