@@ -478,7 +478,7 @@ void tst_IpcCodec::list_atItsBound_isTakenAndOverItRefused_data()
             i64(1) + text("v") + i64(1) + i64(1) + i64(1) + rules + i64(0).repeated(3)
                 + list(workers, i64(1) + u8(1) + i64(1) + i64(1))
                 + list(features, text("n") + u8(1) + text("")) + i64(0).repeated(7)
-                + i64(0).repeated(qsizetype(allReasons.size())) + i64(0).repeated(9)
+                + i64(0).repeated(qsizetype(allReasons.size())) + i64(0).repeated(9) + u8(0)
                 + list(troubles, text("t")));
     };
     add("workers", IpcLimits::maxWorkersListed, [&](int count) { return status(count, 0, 0); });
@@ -675,10 +675,12 @@ void tst_IpcCodec::status_largest_fits()
     report.status.workers.resize(1'000);
     report.status.sandbox.assign(1'000, {longest, true, longest});
     report.status.troubles = QStringList(1'000, longest);
+    report.status.clamd = ClamdStatus{.address = longest, .version = longest, .trouble = longest};
     const SentinelStatus arrived = sent(report).status;
     QCOMPARE(arrived.workers.size(), size_t(IpcLimits::maxWorkersListed));
     QCOMPARE(arrived.sandbox.size(), size_t(IpcLimits::maxSandboxFeatures));
     QCOMPARE(arrived.troubles.size(), qsizetype(IpcLimits::maxTroubles));
+    QVERIFY(arrived.clamd.has_value());
 }
 
 void tst_IpcCodec::begin_largest_fits()
