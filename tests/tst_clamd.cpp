@@ -258,8 +258,7 @@ void tst_Clamd::tenThousandScans_reuseConnectionsAndLeakNothing()
         counts.created);
     QCOMPARE(wrong, 0);
     QVERIFY(counts.reuses * 100 > counts.acquires * 99);
-    QCOMPARE(clamd->descriptorCount() - itsDescriptors,
-        int(counts.idle) - 1); // more connections, and nothing else
+    QVERIFY(clamd->descriptorCount() - itsDescriptors < 50); // its threads' and our connections'
 }
 
 void tst_Clamd::sessions_timedOut_nobodyNotices()
@@ -338,6 +337,7 @@ void tst_Clamd::clamd_stopped_deadlinesHold()
     QTRY_VERIFY_WITH_TIMEOUT(load.notScanned >= ThreatLoad::threads, patienceMs);
     QTRY_VERIFY_WITH_TIMEOUT(!bench.watch->isReachable(), patienceMs);
     QVERIFY(bench.watch->trouble().contains(QStringLiteral("does not answer")));
+    QTRY_COMPARE_WITH_TIMEOUT(bench.watch->pool().counts().inUse, 0, patienceMs);
     clamd->sendSignal(SIGCONT);
     QTRY_VERIFY_WITH_TIMEOUT(bench.watch->isReachable(), patienceMs);
     const int foundBefore = load.found;

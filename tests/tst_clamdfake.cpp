@@ -92,6 +92,7 @@ private Q_SLOTS:
     void answer_lateAfterTheScan_isNobodyElses();
     void connection_givenBackUnanswered_isNotUsedAgain();
     void descriptor_refused_contentIsStreamed();
+    void answer_beforeTheContent_isNotClean();
     void connection_closedWhileIdle_anotherOneIsUsed();
     void connection_closedAtTheQuestion_isRetriedOnce();
     void connection_newAndClosed_isNotRetried();
@@ -226,6 +227,19 @@ void tst_ClamdFake::descriptor_refused_contentIsStreamed()
     const ClamdBench bench(fake.address());
     QCOMPARE(bench.scan(QByteArray(1'000'000, 'x')).verdict(), Verdict::Clean);
     QCOMPARE(fake.questions(), 2);
+}
+
+void tst_ClamdFake::answer_beforeTheContent_isNotClean()
+{
+    FakeClamd fake(
+        [](quint32 id, ClamdWay way) { return whole(id, way, "Permission denied. ERROR"); },
+        [](quint32 id, const QByteArray &command) {
+            return command == "INSTREAM" ? whole(id, ClamdWay::Stream, "OK")
+                                         : FakeClamd::decent(id, command);
+        });
+    const ClamdBench bench(fake.address());
+    QCOMPARE(nameOf(bench.scan(sparseContent(20'000'000)).reason()), nameOf(Reason::EngineError));
+    QCOMPARE(fake.questions(), 1); // that of the descriptor
 }
 
 void tst_ClamdFake::connection_closedWhileIdle_anotherOneIsUsed()

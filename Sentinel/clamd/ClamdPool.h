@@ -5,6 +5,7 @@
 #include "Sentinel/clamd/ClamdSettings.h"
 #include "Sentinel/pool/ResourcePool.h"
 
+#include <atomic>
 #include <expected>
 
 namespace Sentinel {
@@ -25,17 +26,19 @@ public:
     //! A connection that works as far as can be seen without asking, or a new one, which connects
     //! with its first question. Waits until \p deadline for one.
     std::expected<Lease, PoolError> lease(Deadline deadline) { return m_pool.acquire(deadline); }
-    //! Asks all that are idle whether they work, so that clamd does not take them for dead. Who has
-    //! not answered by \p deadline is given up.
+    //! If no scan came since the last time, asks all that are idle whether they work, so that clamd
+    //! does not take them for dead. Who has not answered by \p deadline is given up. One thread.
     void keepAlive(Deadline deadline);
-    //! Gives up all connections of today.
-    void drain() { m_pool.drain(); }
     //! Lends no more.
     void close() { m_pool.close(Clock::now()); }
 
-    PoolCounts counts() const { return m_pool.counts(); }
+    //! Of scans: without what keepAlive() takes.
+    PoolCounts counts() const;
 
 private:
+    quint64 m_lastAcquires = 0; // at the end of keepAlive()
+    std::atomic<quint64> m_ownAcquires{0};
+    std::atomic<quint64> m_ownReuses{0};
     ResourcePool<ClamdConnection> m_pool;
 };
 

@@ -201,7 +201,6 @@ void ClamdWatch::lost(const QString &why)
             return;
         m_trouble = why;
     }
-    m_pool.drain();
     qCWarning(logScan).noquote() << "clamd is gone:" << why;
     if (m_onChange)
         m_onChange();

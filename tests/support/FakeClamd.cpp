@@ -48,6 +48,8 @@ FakeClamd::~FakeClamd()
 
 FakeClamd::Saying FakeClamd::decent(quint32 id, const QByteArray &command)
 {
+    if (command == "INSTREAM")
+        return {};
     const QByteArray words =
         command == "PING" ? "PONG" : "ClamAV 1.4.6/27000/Fri Nov 20 08:21:44 2026";
     return {QByteArray::number(id) + ": " + words + '\0'};
@@ -134,7 +136,7 @@ void FakeClamd::understand(Guest &guest)
         ++guest.id;
         guest.isFileDue = command == "zFILDES";
         guest.isStreaming = command == "zINSTREAM";
-        if (!guest.isFileDue && !guest.isStreaming)
+        if (!guest.isFileDue)
             say(guest, m_manners(guest.id, command.sliced(1)));
     }
 }

@@ -42,7 +42,7 @@ public:
     };
     //! Answers question \p id of a session, a scan that came by \p way.
     using Script = std::function<Saying(quint32 id, ClamdWay way)>;
-    //! Answers VERSION or PING.
+    //! Answers VERSION or PING; or INSTREAM, before its content has come.
     using Manners = std::function<Saying(quint32 id, const QByteArray &command)>;
 
     explicit FakeClamd(
