@@ -70,9 +70,33 @@ inline constexpr int maxPathLinks = 40; //!< on the way to a path, as the kernel
 inline constexpr std::chrono::milliseconds ruleQuietTime{500}; //!< no change for so long
 inline constexpr std::chrono::seconds maxRuleUnrest{5}; //!< then they are looked at all the same
 
+// clamd
+inline constexpr int clamdConnections = 5;
+inline constexpr int maxClamdConnections = 64;
+inline constexpr std::chrono::seconds clamdAcquireTimeout{10};
+inline constexpr std::chrono::minutes maxClamdTimeout{60}; //!< the longest that can be set
+inline constexpr qint64 maxClamdBytes = 2 * gib - mib; //!< clamd never looks at files of 2 GiB
+//! What clamd is trusted to look at although it may not tell when a limit of its own cuts a scan
+//! short: below the smallest MaxFileSize that systems come with, 25 MB.
+inline constexpr qint64 maxUntoldClamdBytes = 20 * mib;
+inline constexpr qint64 clamdLimitProbeBytes = 8 * gib; //!< beyond all limits that it can be given
+inline constexpr std::chrono::seconds clamdPingInterval{2}; //!< well below its IdleTimeout, 30 s
+inline constexpr std::chrono::seconds clamdPingPatience{5};
+inline constexpr std::chrono::milliseconds clamdKeepAlivePatience{500}; //!< scans wait meanwhile
+inline constexpr std::chrono::milliseconds leastClamdPause{50}; //!< without one, to look again
+inline constexpr std::chrono::milliseconds mostClamdPause{1000};
+inline constexpr std::chrono::milliseconds clamdWaitSlice{50}; //!< between two looks at the exit
+//! How long a thread stands in line for a connection: others may have an answer to fetch.
+inline constexpr std::chrono::milliseconds clamdPlaceWait{2};
+inline constexpr qsizetype clamdChunkBytes = 128 * kib;
+inline constexpr qsizetype maxClamdReplyBytes = 4 * kib;
+inline constexpr qsizetype maxClamdWords = 200; //!< of what clamd says, shown to people
+
 static_assert(culpritTime < canaryTime); // who exceeds the one alone exceeds the other
 static_assert(ruleQuietTime < maxRuleUnrest);
 static_assert(uncheckedIdleTime < pooledIdleTime);
 static_assert(pooledIdleTime <= pooledAge);
+static_assert(maxUntoldClamdBytes <= maxScanBytes && maxScanBytes <= maxClamdBytes);
+static_assert(clamdPingInterval < pooledIdleTime);
 
 } // namespace Sentinel::Limits

@@ -3,6 +3,7 @@
 
 #include "SecurityTap/content/FileName.h"
 
+#include <QDateTime>
 #include <QJsonArray>
 #include <QLocale>
 
@@ -65,6 +66,26 @@ QString sandboxText(const std::vector<SandboxFeature> &sandbox)
     return text;
 }
 
+QString clamdText(const ClamdStatus &clamd)
+{
+    QString text = clamd.isReachable ? QStringLiteral("at %1").arg(clamd.address)
+                                     : QStringLiteral("at %1, away").arg(clamd.address);
+    if (!clamd.version.isEmpty())
+        text += QStringLiteral(", %1").arg(clamd.version);
+    if (clamd.signatures > 0)
+        text += QStringLiteral(", signatures %1").arg(clamd.signatures);
+    if (clamd.signaturesMadeAt > 0) {
+        text += QStringLiteral(" of %1").arg(
+            QDateTime::fromSecsSinceEpoch(clamd.signaturesMadeAt).date().toString(Qt::ISODate));
+    }
+    text += QStringLiteral("; %1 scans, %2 connections")
+                .arg(QLocale::c().toString(clamd.scans))
+                .arg(clamd.connections);
+    if (!clamd.trouble.isEmpty())
+        text += QStringLiteral("; %1").arg(clamd.trouble);
+    return text;
+}
+
 QString line(const char *name, const QString &text)
 {
     return printable(QStringLiteral("%1 %2").arg(QLatin1StringView(name), -9).arg(text));
@@ -100,6 +121,24 @@ QJsonObject toJson(const RuleSetSummary &rules)
         {QStringLiteral("digest"), QString::fromLatin1(rules.digest.toHex())},
         {QStringLiteral("rules"), rules.rules},
         {QStringLiteral("files"), rules.files},
+    };
+}
+
+QJsonValue toJson(const std::optional<ClamdStatus> &clamd)
+{
+    if (!clamd)
+        return QJsonValue::Null;
+    return QJsonObject{
+        {QStringLiteral("address"), clamd->address},
+        {QStringLiteral("reachable"), clamd->isReachable},
+        {QStringLiteral("version"), clamd->version},
+        {QStringLiteral("signatures"), clamd->signatures},
+        {QStringLiteral("signaturesMadeAt"), clamd->signaturesMadeAt},
+        {QStringLiteral("connections"), clamd->connections},
+        {QStringLiteral("connectionsInUse"), clamd->connectionsInUse},
+        {QStringLiteral("scans"), clamd->scans},
+        {QStringLiteral("scansOnUsedConnections"), clamd->scansOnUsedConnections},
+        {QStringLiteral("trouble"), clamd->trouble},
     };
 }
 
@@ -147,6 +186,8 @@ QStringList describe(const SentinelStatus &status)
                 .arg(durationText(worker.age))));
     }
     lines.append(line("sandbox", sandboxText(status.sandbox)));
+    if (status.clamd)
+        lines.append(line("clamd", clamdText(*status.clamd)));
     for (const QString &trouble : status.troubles)
         lines.append(line("trouble", trouble));
     return lines;
@@ -180,6 +221,7 @@ QJsonObject toJson(const SentinelStatus &status)
         {QStringLiteral("workers"), workers},
         {QStringLiteral("sandbox"), sandbox},
         {QStringLiteral("scans"), toJson(status.telemetry)},
+        {QStringLiteral("clamd"), toJson(status.clamd)},
         {QStringLiteral("troubles"), QJsonArray::fromStringList(status.troubles)},
     };
 }

@@ -73,6 +73,18 @@ void exchange(Io &io, Field<Io, TelemetrySnapshot> &t)
 }
 
 template <typename Io>
+void exchange(Io &io, Field<Io, ClamdStatus> &clamd)
+{
+    io.text(clamd.address, maxTextBytes);
+    io.flag(clamd.isReachable);
+    io.text(clamd.version, maxNameBytes);
+    for (auto *count : {&clamd.signatures, &clamd.signaturesMadeAt, &clamd.connections,
+             &clamd.connectionsInUse, &clamd.scans, &clamd.scansOnUsedConnections})
+        io.count(*count);
+    io.text(clamd.trouble, maxTextBytes);
+}
+
+template <typename Io>
 void exchange(Io &io, Field<Io, SentinelStatus> &status)
 {
     io.text(status.productVersion, maxNameBytes);
@@ -91,6 +103,7 @@ void exchange(Io &io, Field<Io, SentinelStatus> &status)
     });
     io.list(status.sandbox, maxSandboxFeatures, [&](auto &feature) { exchange(io, feature); });
     exchange(io, status.telemetry);
+    io.optional(status.clamd, [&](auto &clamd) { exchange(io, clamd); });
     texts(io, status.troubles, maxTroubles, maxTextBytes);
 }
 

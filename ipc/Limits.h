@@ -62,7 +62,7 @@ static_assert(
 static_assert(maxUrlBytes + 2 * maxPathBytes + maxNameBytes + 1024 <= maxFrameBytes);
 static_assert(maxRuleProblems * (maxPathBytes + maxTextBytes + 16) + 1024 <= maxFrameBytes);
 static_assert(maxWorkersListed * 32 + maxSandboxFeatures * (maxNameBytes + maxTextBytes + 8)
-        + maxTroubles * (maxTextBytes + 2) + maxNameBytes + 1024
+        + (maxTroubles + 2) * (maxTextBytes + 2) + 2 * maxNameBytes + 1024
     <= maxFrameBytes);
 static_assert(maxFrameBytes <= maxSendQueueBytes);
 static_assert(maxUrlBytes <= 0xffff && maxPathBytes <= 0xffff); // lengths of texts are 16 bits

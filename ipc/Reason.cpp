@@ -25,6 +25,10 @@ ReasonText text(Reason reason)
         return {"TooLarge", "larger than the largest scan"};
     case Reason::LimitHit:
         return {"LimitHit", "a limit of the scan engine was reached"};
+    case Reason::Encrypted:
+        return {"Encrypted", "part of the content is encrypted"};
+    case Reason::Damaged:
+        return {"Damaged", "part of the content is damaged or missing"};
     case Reason::EngineError:
         return {"EngineError", "the scan engine reported an error"};
     case Reason::EngineCrashed:
@@ -37,10 +41,6 @@ ReasonText text(Reason reason)
         return {"Incomplete", "the transfer ended before its content was complete"};
     case Reason::Cancelled:
         return {"Cancelled", "cancelled before a verdict was reached"};
-    case Reason::Encrypted:
-        return {"Encrypted", "a part of the archive is encrypted"};
-    case Reason::Damaged:
-        return {"Damaged", "a part of the archive is damaged or missing"};
     }
     Q_UNREACHABLE();
 }

@@ -17,14 +17,14 @@ enum class Reason : quint8 {
     TimedOut, //!< the deadline passed, in the queue or during the scan
     TooLarge, //!< more bytes than the largest scan
     LimitHit, //!< a limit inside the engine was hit: part of the content is unseen
+    Encrypted, //!< part of the content is encrypted, and no password for it is known
+    Damaged, //!< an archive is broken or cut short: what could be read was scanned
     EngineError, //!< the engine answered with an error
     EngineCrashed, //!< the worker died during this scan
     Unreadable, //!< the content could not be read or stored
     PartialContent, //!< the answer to a range request: a piece of a file, not a file
     Incomplete, //!< the transfer ended before its content did
     Cancelled, //!< the owner or the connection went away
-    Encrypted, //!< an archive has members that only a password opens
-    Damaged, //!< an archive is broken or cut short: what could be read was scanned
 };
 
 //! Every Reason, for tables over all of them.
@@ -35,14 +35,14 @@ inline constexpr std::array allReasons{
     Reason::TimedOut,
     Reason::TooLarge,
     Reason::LimitHit,
+    Reason::Encrypted,
+    Reason::Damaged,
     Reason::EngineError,
     Reason::EngineCrashed,
     Reason::Unreadable,
     Reason::PartialContent,
     Reason::Incomplete,
     Reason::Cancelled,
-    Reason::Encrypted,
-    Reason::Damaged,
 };
 
 //! \brief The name as it stands in JSON and settings: "QueueFull", ...

@@ -8,6 +8,7 @@
 #include <QStringList>
 
 #include <chrono>
+#include <optional>
 #include <vector>
 
 namespace Sentinel {
@@ -55,6 +56,22 @@ struct QueueStatus {
     friend bool operator==(const QueueStatus &, const QueueStatus &) = default;
 };
 
+//! \brief The clamd that scans too, as it was seen last.
+struct ClamdStatus {
+    QString address; //!< as it was set
+    bool isReachable = false;
+    QString version; //!< of the program: "1.4.6"; empty: not known yet
+    qint64 signatures = 0; //!< number of its database's edition; 0: it has none, or not known
+    qint64 signaturesMadeAt = 0; //!< seconds since 1970, by its clock; 0: not known
+    qint64 connections = 0; //!< open ones
+    qint64 connectionsInUse = 0; //!< of these: with a scan
+    qint64 scans = 0; //!< scans that got a connection
+    qint64 scansOnUsedConnections = 0; //!< of these: one that had served others before
+    QString trouble; //!< what is wrong with it, for people; empty: nothing
+
+    friend bool operator==(const ClamdStatus &, const ClamdStatus &) = default;
+};
+
 //! \brief All that a sentinel says of itself.
 struct SentinelStatus {
     QString productVersion;
@@ -66,6 +83,7 @@ struct SentinelStatus {
     std::vector<WorkerStatus> workers;
     std::vector<SandboxFeature> sandbox;
     TelemetrySnapshot telemetry;
+    std::optional<ClamdStatus> clamd; //!< nothing: it is off
     QStringList troubles; //!< what is wrong right now, for people: a sentence each
 
     friend bool operator==(const SentinelStatus &, const SentinelStatus &) = default;

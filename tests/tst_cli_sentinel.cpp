@@ -238,7 +238,7 @@ void TestCliSentinel::status_json_everyField()
     QCOMPARE(run.objects().size(), size_t(1));
     const QJsonObject status = run.objects().front();
     QCOMPARE(status.keys(),
-        QStringList({"clients"_L, "pid"_L, "queue"_L, "rules"_L, "sandbox"_L, "scans"_L,
+        QStringList({"clamd"_L, "clients"_L, "pid"_L, "queue"_L, "rules"_L, "sandbox"_L, "scans"_L,
             "troubles"_L, "uptimeMs"_L, "version"_L, "workers"_L}));
     QCOMPARE(status["version"_L].toString().toUtf8(),
         runSentinel({"--version"_L}).out.trimmed().mid(int(strlen("sentinel "))));
@@ -246,6 +246,7 @@ void TestCliSentinel::status_json_everyField()
     QVERIFY(status["uptimeMs"_L].toDouble() > 0);
     QCOMPARE(status["clients"_L].toInt(), 1); // the one who asks
     QCOMPARE(status["troubles"_L].toArray(), QJsonArray());
+    QVERIFY(status["clamd"_L].isNull()); // off
     const QJsonObject idle{{"bytes"_L, 0}, {"underWay"_L, 0}, {"waiting"_L, 0}};
     QCOMPARE(status["queue"_L].toObject(), idle);
 

@@ -167,7 +167,7 @@ void tst_IpcCodec::frame_layout_isThatOfTheDocument_data()
             std::chrono::milliseconds(1'500), true});
     add("ScanGrow", frame(11, i64(9) + i64(5)), ScanGrow{9, 5});
     add("ScanEnd", frame(12, i64(9) + i64(5) + u8(0)), ScanEnd{9, 5, {}});
-    add("ScanCancel", frame(13, i64(9) + u8(11)), ScanCancel{9, Reason::Cancelled});
+    add("ScanCancel", frame(13, i64(9) + u8(12)), ScanCancel{9, Reason::Cancelled});
     add("ScanVerdict, clean", Raw::Verdict{}.bytes(),
         ScanVerdict{
             1, ScanResult::judge(completeCoverage(), {}, {}), std::chrono::microseconds(250)});
@@ -239,7 +239,7 @@ void tst_IpcCodec::frame_malformed_isRefused_data()
     add("unknown role", frame(1, u16(1) + u16(1) + u8(2) + text("")), Code::BadValue);
     add("empty range of versions", frame(1, u16(2) + u16(1) + u8(0) + text("")), Code::BadValue);
     add("cancelled for no reason", frame(13, i64(1) + u8(0)), Code::BadValue);
-    add("cancelled for an unknown reason", frame(13, i64(1) + u8(12)), Code::BadValue);
+    add("cancelled for an unknown reason", frame(13, i64(1) + u8(13)), Code::BadValue);
     add("unknown disposition", frame(15, i64(1) + u8(2)), Code::BadValue);
     add("negative size", frame(11, i64(1) + i64(-1)), Code::BadValue);
     add("size near overflow", frame(11, i64(1) + i64(IpcLimits::maxCount + 1)), Code::BadValue);
@@ -260,7 +260,7 @@ void tst_IpcCodec::frame_malformed_isRefused_data()
     add("line beyond int", problem(1, qint64(1) << 31), Code::BadValue);
     // verdicts
     add("unknown verdict", Raw::Verdict{.verdict = 4}.bytes(), Code::BadValue);
-    add("unknown reason", Raw::Verdict{.verdict = 3, .reason = 12}.bytes(), Code::BadValue);
+    add("unknown reason", Raw::Verdict{.verdict = 3, .reason = 13}.bytes(), Code::BadValue);
     add("total of -2", Raw::Verdict{.coverage = {.bytesTotal = -2}}.bytes(), Code::BadValue);
     add("unknown severity", Raw::Verdict{.findings = findings({.severity = 3})}.bytes(),
         Code::BadValue);
@@ -487,7 +487,7 @@ void tst_IpcCodec::list_atItsBound_isTakenAndOverItRefused_data()
             i64(1) + text("v") + i64(1) + i64(1) + i64(1) + rules + i64(0).repeated(3)
                 + list(workers, i64(1) + u8(1) + i64(1) + i64(1))
                 + list(features, text("n") + u8(1) + text("")) + i64(0).repeated(7)
-                + i64(0).repeated(qsizetype(allReasons.size())) + i64(0).repeated(9)
+                + i64(0).repeated(qsizetype(allReasons.size())) + i64(0).repeated(9) + u8(0)
                 + list(troubles, text("t")));
     };
     add("workers", IpcLimits::maxWorkersListed, [&](int count) { return status(count, 0, 0); });
@@ -684,10 +684,12 @@ void tst_IpcCodec::status_largest_fits()
     report.status.workers.resize(1'000);
     report.status.sandbox.assign(1'000, {longest, true, longest});
     report.status.troubles = QStringList(1'000, longest);
+    report.status.clamd = ClamdStatus{.address = longest, .version = longest, .trouble = longest};
     const SentinelStatus arrived = sent(report).status;
     QCOMPARE(arrived.workers.size(), size_t(IpcLimits::maxWorkersListed));
     QCOMPARE(arrived.sandbox.size(), size_t(IpcLimits::maxSandboxFeatures));
     QCOMPARE(arrived.troubles.size(), qsizetype(IpcLimits::maxTroubles));
+    QVERIFY(arrived.clamd.has_value());
 }
 
 void tst_IpcCodec::begin_largest_fits()

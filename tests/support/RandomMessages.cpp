@@ -148,6 +148,10 @@ SentinelStatus RandomMessages::status()
     for (int i = below(8); i > 0; --i)
         status.sandbox.push_back({text(), coin(), text()});
     status.telemetry = telemetry();
+    if (coin()) {
+        status.clamd = ClamdStatus{
+            text(), coin(), text(), count(), count(), count(), count(), count(), count(), text()};
+    }
     status.troubles = texts(3);
     return status;
 }
