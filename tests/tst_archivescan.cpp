@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/content/Spool.h"
+#include "Sentinel/sandbox/Sandbox_p.h"
 #include "Sentinel/worker/WorkerParent.h"
 #include "support/ArchiveBench.h"
 #include "support/Patience.h"
@@ -364,9 +365,8 @@ void TestArchiveScan::lha_namesACodePage_endsTheWorkerAlone()
     const QByteArray lha = lhaWithCodePage("a", text, 932);
     QCOMPARE(told(m_bench->scan(lha)), u"Clean"_s);
     const ScanResult inWorker = scanInWorker(lha, {});
-    QVERIFY2(inWorker.verdict() != Verdict::Clean || inWorker.coverage().membersScanned == 1,
-        qPrintable(told(inWorker)));
-    qInfo() << told(inWorker);
+    if (!isSanitizerBuild) // else it has no filter
+        QVERIFY2(inWorker.reason() == Reason::EngineCrashed, qPrintable(told(inWorker)));
     QCOMPARE(told(scanInWorker(eicar(), {})), u"Malicious"_s);
 }
 

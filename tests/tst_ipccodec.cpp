@@ -260,7 +260,7 @@ void tst_IpcCodec::frame_malformed_isRefused_data()
     add("line beyond int", problem(1, qint64(1) << 31), Code::BadValue);
     // verdicts
     add("unknown verdict", Raw::Verdict{.verdict = 4}.bytes(), Code::BadValue);
-    add("unknown reason", Raw::Verdict{.verdict = 3, .reason = 12}.bytes(), Code::BadValue);
+    add("unknown reason", Raw::Verdict{.verdict = 3, .reason = 14}.bytes(), Code::BadValue);
     add("total of -2", Raw::Verdict{.coverage = {.bytesTotal = -2}}.bytes(), Code::BadValue);
     add("unknown severity", Raw::Verdict{.findings = findings({.severity = 3})}.bytes(),
         Code::BadValue);

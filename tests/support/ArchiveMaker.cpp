@@ -3,7 +3,8 @@
 
 #include "RawFrame.h"
 
-#include <memory>
+#include <QByteArrayList>
+#include <QList>
 
 #include <archive.h>
 #include <archive_entry.h>
