@@ -179,7 +179,7 @@ void TestBroker::hello_missing_onlyHelloIsLegal()
 void TestBroker::hello_twice_endsTheSession()
 {
     const auto client = connectClient();
-    client->channel.send(Hello{1, 1, Hello::Role::Tap, {}});
+    client->channel.send(Hello{2, 2, Hello::Role::Tap, {}});
     QVERIFY(waitForEnding(*client, CloseReason::OutOfOrder));
 }
 

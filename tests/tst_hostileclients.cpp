@@ -68,7 +68,7 @@ void TestHostileClients::flood_verdictsUnread_isDropped()
     const int before = m_broker->descriptors();
     {
         RawPeer peer(m_broker->connectSocket());
-        QVERIFY(peer.send(encode(Hello{1, 1, Hello::Role::Tap, {}})));
+        QVERIFY(peer.send(encode(Hello{2, 2, Hello::Role::Tap, {}})));
         for (quint64 id = 1; id <= 10'000 && m_broker->endings() == 0;) {
             if (peer.sendWith(encode(beginOf(id, marked.size())), {file.get()}))
                 ++id;
@@ -94,7 +94,7 @@ void TestHostileClients::flood_reloads_isAnsweredOrDropped()
     m_broker = std::make_unique<ServingBroker>(slowRules);
     const auto good = m_broker->connectClient();
     RawPeer peer(m_broker->connectSocket());
-    QVERIFY(peer.send(encode(Hello{1, 1, Hello::Role::Control, {}})));
+    QVERIFY(peer.send(encode(Hello{2, 2, Hello::Role::Control, {}})));
     const QByteArray question = encode(ReloadRequest{1});
     constexpr int most = 100'000;
     int asked = 0;
@@ -150,7 +150,7 @@ void TestHostileClients::connections_thousands_leaveNothing()
     for (quint64 i = 0; i < connections; ++i) {
         RawPeer peer(m_broker->connectSocket());
         if (i % 3 != 0)
-            QVERIFY(peer.send(encode(Hello{1, 1, Hello::Role::Tap, {}})));
+            QVERIFY(peer.send(encode(Hello{2, 2, Hello::Role::Tap, {}})));
         if (i % 3 == 2)
             QVERIFY(peer.sendWith(encode(beginOf(1, hang().size())), {file.get()}));
         if (i % 2 != 0)
@@ -240,7 +240,7 @@ void TestHostileClients::otherUser_isClosedWithoutAWord()
         const int socket = ::socket(AF_UNIX, SOCK_SEQPACKET, 0);
         if (::connect(socket, reinterpret_cast<sockaddr *>(&address), sizeof address) != 0)
             return int(NotConnected);
-        const QByteArray hello = encode(Hello{1, 1, Hello::Role::Control, {}});
+        const QByteArray hello = encode(Hello{2, 2, Hello::Role::Control, {}});
         ::send(socket, hello.constData(), size_t(hello.size()), MSG_NOSIGNAL);
         std::array<char, 1024> answer{};
         return int(::recv(socket, answer.data(), answer.size(), 0) > 0 ? Answered : Closed);

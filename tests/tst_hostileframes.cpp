@@ -35,7 +35,8 @@ public:
         constexpr std::array chances{0, 2, 20, 100};
         m_mutations = chances.at(size_t(frames.below(int(chances.size()))));
         if (frames.below(10) != 0)
-            m_peer.send(encode(Hello{1, 1, Hello::Role(frames.below(8) == 0), {}}));
+            m_peer.send(encode(Hello{IpcLimits::protocolVersion, IpcLimits::protocolVersion,
+                Hello::Role(frames.below(8) == 0), {}}));
     }
 
     void sendSomething()

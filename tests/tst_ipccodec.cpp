@@ -239,7 +239,7 @@ void tst_IpcCodec::frame_malformed_isRefused_data()
     add("unknown role", frame(1, u16(1) + u16(1) + u8(2) + text("")), Code::BadValue);
     add("empty range of versions", frame(1, u16(2) + u16(1) + u8(0) + text("")), Code::BadValue);
     add("cancelled for no reason", frame(13, i64(1) + u8(0)), Code::BadValue);
-    add("cancelled for an unknown reason", frame(13, i64(1) + u8(13)), Code::BadValue);
+    add("cancelled for an unknown reason", frame(13, i64(1) + u8(14)), Code::BadValue);
     add("unknown disposition", frame(15, i64(1) + u8(2)), Code::BadValue);
     add("negative size", frame(11, i64(1) + i64(-1)), Code::BadValue);
     add("size near overflow", frame(11, i64(1) + i64(IpcLimits::maxCount + 1)), Code::BadValue);

@@ -684,9 +684,9 @@ void SentinelBackendTest::misbehaviour_endsTheConnection_data()
         peer.send(ScanVerdict{2, cleanResult(1), {}});
         peer.send(ScanVerdict{2, cleanResult(1), {}});
     });
-    QTest::newRow("second Welcome") << say(Welcome{1, QStringLiteral("again"), fakeRules()});
+    QTest::newRow("second Welcome") << say(Welcome{2, QStringLiteral("again"), fakeRules()});
     QTest::newRow("Refusal after Welcome") << say(Refusal{QStringLiteral("no")});
-    QTest::newRow("Hello") << say(Hello{1, 1, Hello::Role::Tap, {}});
+    QTest::newRow("Hello") << say(Hello{2, 2, Hello::Role::Tap, {}});
     QTest::newRow("ScanCancel") << say(ScanCancel{1, Reason::Cancelled});
     QTest::newRow("StatusReport") << say(StatusReport{});
     QTest::newRow("ReloadResult unasked") << say(ReloadResult{});
@@ -799,7 +799,7 @@ void SentinelBackendTest::neverReads_isLost_allAreAnswered()
     AWAIT_EQUAL(m_sentinel->connections(), 1);
     // Says its Welcome with a channel that then has no event loop to read in.
     Channel(FileDescriptor(::dup(m_sentinel->raw.front().get())))
-        .send(Welcome{1, QStringLiteral("deaf"), fakeRules()});
+        .send(Welcome{2, QStringLiteral("deaf"), fakeRules()});
     AWAIT_EQUAL(times(ScannerState::Open), 1);
     const int scans = Limits::maxUnansweredRequests;
     for (int i = 0; i < scans; ++i)

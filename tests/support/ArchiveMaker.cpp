@@ -3,7 +3,8 @@
 
 #include "RawFrame.h"
 
-#include <memory>
+#include <QByteArrayList>
+#include <QList>
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -116,6 +117,45 @@ QByteArray rarOf(const QByteArray &name, const QByteArray &bytes)
         + u32(bytes.size()) + u32(bytes.size()) + u8(3) + u32(crc32(bytes)) + u32(0x50210000)
         + u8(20) + u8(stored) + u16(name.size()) + u32(0100644) + name);
     return QByteArray("Rar!\x1a\x07\x00", 7) + main + file + bytes;
+}
+
+QByteArray rar5Of(const QByteArray &name, const QByteArray &bytes)
+{
+    const auto vint = [](qint64 value) {
+        QByteArray out;
+        for (; value > 0x7f; value >>= 7)
+            out += u8(int(value & 0x7f) | 0x80);
+        return out + u8(int(value));
+    };
+    const auto block = [&](const QByteArray &header) {
+        const QByteArray sized = vint(header.size()) + header;
+        return u32(crc32(sized)) + sized;
+    };
+    constexpr int hasData = 2;
+    constexpr int hasChecksum = 4;
+    const QByteArray file = vint(2) + vint(hasData) + vint(bytes.size()) + vint(hasChecksum)
+        + vint(bytes.size()) + vint(0100644) + u32(crc32(bytes)) + vint(0) + vint(1)
+        + vint(name.size()) + name;
+    return QByteArray("Rar!\x1a\x07\x01\x00", 8) + block(vint(1) + vint(0) + vint(0)) + block(file)
+        + bytes + block(vint(5) + vint(0) + vint(0));
+}
+
+QByteArray lhaWithCodePage(const QByteArray &name, const QByteArray &bytes, int codePage)
+{
+    const auto extension = [](int type, const QByteArray &data, qsizetype next) {
+        return u8(type) + data + u16(next);
+    };
+    constexpr int frame = 3; // its type and the size of the next one
+    const auto extensions = [&](int checksum) {
+        return u16(2 + frame) + extension(0, u16(checksum), name.size() + frame)
+            + extension(1, name, 4 + frame) + extension(0x46, u32(codePage), 0);
+    };
+    const auto header = [&](int checksum) {
+        const QByteArray fields = "-lh0-" + u32(bytes.size()) + u32(bytes.size()) + u32(1)
+            + u8(0x20) + u8(2) + u16(crc16(bytes)) + "U" + extensions(checksum);
+        return u16(fields.size() + 2) + fields;
+    };
+    return header(crc16(header(0))) + bytes + u8(0);
 }
 
 QByteArray lhaOf(const QByteArray &name, const QByteArray &bytes)

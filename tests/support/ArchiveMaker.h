@@ -22,7 +22,10 @@ QByteArray compressed(const char *filter, const QByteArray &bytes);
 
 QByteArray zipOf(const QByteArray &name, const QByteArray &bytes);
 QByteArray rarOf(const QByteArray &name, const QByteArray &bytes);
+QByteArray rar5Of(const QByteArray &name, const QByteArray &bytes);
 QByteArray lhaOf(const QByteArray &name, const QByteArray &bytes);
+//! The name is said to be of \p codePage.
+QByteArray lhaWithCodePage(const QByteArray &name, const QByteArray &bytes, int codePage);
 QByteArray cabOf(const QByteArray &name, const QByteArray &bytes);
 //! \p payload: a compressed cpio.
 QByteArray rpmOf(const QByteArray &payload);
