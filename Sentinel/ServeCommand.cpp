@@ -2,6 +2,7 @@
 #include "Sentinel/ServeCommand.h"
 
 #include "SecurityTap/content/FileName.h"
+#include "Sentinel/ClamdArguments.h"
 #include "Sentinel/DescriptorLimit.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/Output.h"
@@ -34,6 +35,12 @@ constexpr std::array serveOptions{
         "serve at the socket that systemd has opened, and tell it\nhow things are"},
     OptionSpec{"spawned", 0, nullptr, false,
         "serve one client, whose socket is descriptor 3, and end\nwith it"},
+    OptionSpec{
+        "clamd-socket", 0, "PATH", false, "serve there, too, programs that speak clamd's protocol"},
+    OptionSpec{"clamd-group", 0, "GROUP", false,
+        "its members may connect there (else only this user and root)"},
+    OptionSpec{"clamd-user", 0, "USER", true, "and this user may"},
+    OptionSpec{"clamd-allow", 0, "COMMAND", true, "reload: obey RELOAD there"},
     rulesOption,
     skipBadRulesOption,
     unratedOption,
@@ -57,6 +64,8 @@ constexpr CommandSpec serveSpec{
 struct Mode {
     bool isSpawned = false;
     std::unique_ptr<Listener> listener; // if it is not
+    ClamdServerSettings clamd;
+    std::unique_ptr<Listener> clamdListener; // may be null
 };
 
 //! What this program is, also after its file was replaced: its workers speak as it does.
@@ -90,13 +99,30 @@ std::expected<Mode, QString> modeOf(const CommandLine &line)
             return std::unexpected(QStringLiteral(
                 "--spawned is for programs that leave a socket to this one, as descriptor 3"));
         }
-        return Mode{true, nullptr};
+        return Mode{true, nullptr, {}, nullptr};
     }
     auto listener =
         line.has("systemd") ? inheritedListener() : Listener::listenAt(socketPathOf(line));
     if (!listener)
         return std::unexpected(listener.error());
-    return Mode{false, std::move(*listener)};
+    return Mode{false, std::move(*listener), {}, nullptr};
+}
+
+//! The mode of \p line, with its sockets open.
+std::expected<Mode, QString> openMode(const CommandLine &line)
+{
+    auto clamd = clamdSettingsOf(line);
+    if (!clamd)
+        return std::unexpected(clamd.error());
+    auto mode = modeOf(line);
+    if (!mode || clamd->socketPath.isEmpty())
+        return mode;
+    auto listener = ClamdServer::listen(*clamd);
+    if (!listener)
+        return std::unexpected(listener.error());
+    mode->clamd = *std::move(clamd);
+    mode->clamdListener = *std::move(listener);
+    return mode;
 }
 
 Broker::Settings settingsOf(const ScanArguments &arguments)
@@ -155,6 +181,8 @@ int serve(Mode mode, const ScanArguments &arguments, Output &output)
     } else {
         broker.serve(std::move(mode.listener));
     }
+    if (mode.clamdListener)
+        broker.serveClamd(std::move(mode.clamdListener), mode.clamd);
     service.ready(describe(broker.status().rules));
     return QCoreApplication::exec();
 }
@@ -168,7 +196,7 @@ int runServe(const QByteArrayList &arguments)
     if (!line)
         return line.error();
     const auto scanning = ScanArguments::of(*line);
-    auto mode = scanning ? modeOf(*line) : std::unexpected(scanning.error());
+    auto mode = scanning ? openMode(*line) : std::unexpected(scanning.error());
     if (!mode) {
         output.message(printable(mode.error()));
         return exitTrouble;
