@@ -674,7 +674,7 @@ void TestClamdServer::busyClients_newOneIsToldSo()
 
 void TestClamdServer::client_gone_itsScansAreCancelled()
 {
-    serve();
+    serve([](auto &settings) { settings.clamd.maxScansOfClient = 2; });
     {
         ClamdPeer peer = m_clamd->connect();
         QVERIFY(peer.send("nIDSESSION\nnINSTREAM\n" + chunks(hang(4'000'000'000)) + "nINSTREAM\n"
@@ -688,10 +688,11 @@ void TestClamdServer::client_gone_itsScansAreCancelled()
     QCOMPARE(m_clamd->status().telemetry.totalScansCancelled, 2u);
     {
         ClamdPeer peer = m_clamd->connect(); // also while nothing of it is read
-        QVERIFY(peer.send("nINSTREAM\n" + chunks(hang(4'000'000'001))));
-        QTRY_COMPARE_WITH_TIMEOUT(m_clamd->status().queue.underWay, 1, patienceMs);
+        QVERIFY(peer.send("nIDSESSION\nnINSTREAM\n" + chunks(hang(4'000'000'001)) + "nINSTREAM\n"
+            + chunks(hang(4'000'000'002))));
+        QTRY_COMPARE_WITH_TIMEOUT(m_clamd->status().queue.underWay, 2, patienceMs);
     }
-    QTRY_COMPARE_WITH_TIMEOUT(m_clamd->status().telemetry.totalScansCancelled, 3u, patienceMs);
+    QTRY_COMPARE_WITH_TIMEOUT(m_clamd->status().telemetry.totalScansCancelled, 4u, patienceMs);
 }
 
 void TestClamdServer::client_halfClosed_isStillAnswered()
