@@ -315,13 +315,16 @@ void TestClamdServer::stream_atAndOverTheLimit()
 void TestClamdServer::stream_knownContent_isNotScannedAgain()
 {
     serve();
-    quint64 hits = 0;
     for (const qsizetype size : {qsizetype(1'000), qsizetype(3 * Limits::mib)}) {
         const QByteArray said = "nINSTREAM\n" + chunks(noise(size) + marked);
+        const quint64 hits = m_clamd->status().telemetry.cacheHits;
         QCOMPARE(m_clamd->ask(said), "stream: " + found + '\n');
         QCOMPARE(m_clamd->status().telemetry.cacheHits, hits);
-        QCOMPARE(m_clamd->ask(said), "stream: " + found + '\n'); // another client
-        QCOMPARE(m_clamd->status().telemetry.cacheHits, ++hits);
+        // Each time another client. A scan that ends with the last bytes leaves its verdict to
+        // none.
+        QTRY_VERIFY_WITH_TIMEOUT(m_clamd->ask(said) == "stream: " + found + '\n'
+                && m_clamd->status().telemetry.cacheHits > hits,
+            patienceMs);
     }
 }
 
