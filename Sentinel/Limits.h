@@ -34,6 +34,18 @@ inline constexpr std::chrono::seconds maxHelloWait{10};
 //! Of a scan, whatever a client asks for that is not the only one.
 inline constexpr std::chrono::minutes maxTimeoutOfClient{10};
 
+// Clients that speak clamd's protocol
+inline constexpr int maxClamdClients = 64;
+inline constexpr int maxClamdScansOfClient = 16; //!< without an answer; each holds a descriptor
+inline constexpr qint64 maxClamdContentBytes = 512 * mib; //!< of all clients, in memory
+inline constexpr qsizetype maxClamdCommandBytes = 5 * kib; //!< a path and its command
+inline constexpr qsizetype clamdReadBytes = 64 * kib; //!< of one client at a time
+inline constexpr int clamdReadsPerTurn = 8; //!< before others of the event loop have theirs
+inline constexpr qsizetype maxClamdUnsentBytes = 64 * kib;
+inline constexpr int clamdCopyThreads = 4;
+inline constexpr std::chrono::seconds maxClamdIdleTime{120}; //!< as clamd's ReadTimeout
+inline constexpr std::chrono::minutes maxClamdContentTime{10};
+
 inline constexpr std::chrono::seconds maxRuleCompilation{120}; //!< with the start of its process
 inline constexpr std::chrono::seconds maxWorkerStart{10};
 inline constexpr std::chrono::seconds maxWarmUp{10}; //!< two scans of a kilobyte

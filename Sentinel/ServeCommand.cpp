@@ -2,6 +2,7 @@
 #include "Sentinel/ServeCommand.h"
 
 #include "SecurityTap/content/FileName.h"
+#include "Sentinel/ClamdArguments.h"
 #include "Sentinel/DescriptorLimit.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/Output.h"
@@ -37,6 +38,12 @@ constexpr std::array serveOptions{
     OptionSpec{"spawned", 0, nullptr, false,
         "serve one client, whose socket is descriptor 3, and end\nwith it; settings only if "
         "--config names them"},
+    OptionSpec{
+        "clamd-socket", 0, "PATH", false, "serve there, too, programs that speak clamd's protocol"},
+    OptionSpec{"clamd-group", 0, "GROUP", false,
+        "its members may connect there (else only this user and root)"},
+    OptionSpec{"clamd-user", 0, "USER", true, "and this user may"},
+    OptionSpec{"clamd-allow", 0, "COMMAND", true, "reload: obey RELOAD there"},
     rulesOption,
     skipBadRulesOption,
     refuseBadRulesOption,
@@ -63,6 +70,8 @@ constexpr CommandSpec serveSpec{
 struct Mode {
     bool isSpawned = false;
     std::unique_ptr<Listener> listener; // if it is not
+    ClamdServerSettings clamd;
+    std::unique_ptr<Listener> clamdListener; // may be null
 };
 
 //! What this program is, also after its file was replaced: its workers speak as it does.
@@ -96,13 +105,30 @@ std::expected<Mode, QString> modeOf(const CommandLine &line, const ProgramSettin
             return std::unexpected(QStringLiteral(
                 "--spawned is for programs that leave a socket to this one, as descriptor 3"));
         }
-        return Mode{true, nullptr};
+        return Mode{true, nullptr, {}, nullptr};
     }
     auto listener =
         line.has("systemd") ? inheritedListener() : Listener::listenAt(settings.socketPath);
     if (!listener)
         return std::unexpected(listener.error());
-    return Mode{false, std::move(*listener)};
+    return Mode{false, std::move(*listener), {}, nullptr};
+}
+
+//! The mode of \p line, with its sockets open.
+std::expected<Mode, QString> openMode(const CommandLine &line, const ProgramSettings &settings)
+{
+    auto clamd = clamdSettingsOf(line);
+    if (!clamd)
+        return std::unexpected(clamd.error());
+    auto mode = modeOf(line, settings);
+    if (!mode || clamd->socketPath.isEmpty())
+        return mode;
+    auto listener = ClamdServer::listen(*clamd);
+    if (!listener)
+        return std::unexpected(listener.error());
+    mode->clamd = *std::move(clamd);
+    mode->clamdListener = *std::move(listener);
+    return mode;
 }
 
 //! Its client hears it, too.
@@ -155,6 +181,8 @@ int serve(Mode mode, const Broker::Settings &settings, Output &output)
     } else {
         broker.serve(std::move(mode.listener));
     }
+    if (mode.clamdListener)
+        broker.serveClamd(std::move(mode.clamdListener), mode.clamd);
     service.ready(describe(broker.status().rules));
     return QCoreApplication::exec();
 }
@@ -178,7 +206,7 @@ int runServe(const QByteArrayList &arguments)
     ProgramSettings values = settings->values();
     if (const auto archives = line->value("archives"))
         values.archives = archiveSettingsOf(*archives);
-    auto mode = modeOf(*line, values);
+    auto mode = openMode(*line, values);
     if (!mode) {
         output.message(printable(mode.error()));
         return exitTrouble;

@@ -8,6 +8,7 @@
 #include <QFileInfo>
 #include <QPointer>
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -21,6 +22,9 @@ namespace {
 
 using LocalSocket::systemError;
 
+constexpr mode_t othersWriting = S_IWGRP | S_IWOTH;
+constexpr mode_t othersAnything = S_IRWXG | S_IRWXO;
+
 bool isOption(int socket, int option, int value)
 {
     int actual = 0;
@@ -28,8 +32,9 @@ bool isOption(int socket, int option, int value)
     return ::getsockopt(socket, SOL_SOCKET, option, &actual, &size) == 0 && actual == value;
 }
 
-// The directory at \p path, made if it is missing, if nobody else can reach into it.
-std::expected<FileDescriptor, QString> openPrivateDirectory(const QString &path)
+// The directory at \p path, made if it is missing, if nobody else can reach into it by \p forbidden
+// ways.
+std::expected<FileDescriptor, QString> openOwnDirectory(const QString &path, mode_t forbidden)
 {
     const QByteArray name = QFile::encodeName(path);
     if (::mkdir(name.constData(), S_IRWXU) != 0 && errno != EEXIST)
@@ -44,8 +49,11 @@ std::expected<FileDescriptor, QString> openPrivateDirectory(const QString &path)
             QStringLiteral("'%1' belongs to another user: choose a directory of your own")
                 .arg(path));
     }
-    if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return std::unexpected(QStringLiteral("'%1' is open to others: chmod 700 it").arg(path));
+    if ((status.st_mode & forbidden) != 0) {
+        return std::unexpected(forbidden == othersWriting
+                ? QStringLiteral("others can write into '%1': chmod 755 it").arg(path)
+                : QStringLiteral("'%1' is open to others: chmod 700 it").arg(path));
+    }
     return directory;
 }
 
@@ -71,15 +79,53 @@ std::expected<void, QString> removeStaleSocket(int directory, const QString &pat
     return {};
 }
 
+// A new socket at \p address, which is \p name in \p directory, for those who are to be let in.
+std::expected<FileDescriptor, int> boundSocket(const sockaddr_un &address, int type,
+    const Admission &admission, int directory, const QByteArray &name)
+{
+    constexpr mode_t own = S_IRUSR | S_IWUSR;
+    constexpr mode_t ofGroup = S_IRGRP | S_IWGRP;
+    constexpr mode_t ofOthers = S_IROTH | S_IWOTH;
+    FileDescriptor socket(::socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const auto *generic = reinterpret_cast<const sockaddr *>(&address);
+    // Before it has a name: nobody is to come through the gap.
+    if (!socket.isValid() || ::fchmod(socket.get(), own) != 0
+        || ::bind(socket.get(), generic, sizeof address) != 0)
+        return std::unexpected(errno);
+    if (admission.isForRootOnly())
+        return socket;
+    // Other users cannot be told by a file's mode: each is asked who he is.
+    const bool hasOthers = !Admission{admission.users, {}}.isForRootOnly();
+    const mode_t mode =
+        own | (admission.group ? ofGroup : 0) | (hasOthers ? ofGroup | ofOthers : 0);
+    const bool isOpen = (!admission.group
+                            || ::fchownat(directory, name.constData(), uid_t(-1), *admission.group,
+                                   AT_SYMLINK_NOFOLLOW)
+                                == 0)
+        && ::fchmodat(directory, name.constData(), mode, 0) == 0;
+    if (isOpen)
+        return socket;
+    const int error = errno;
+    ::unlinkat(directory, name.constData(), 0);
+    return std::unexpected(error);
+}
+
 } // namespace
 
-std::expected<std::unique_ptr<Listener>, QString> Listener::listenAt(const QString &path)
+bool Admission::isForRootOnly() const
+{
+    return !group && std::ranges::all_of(users, [](uid_t user) { return user == 0; });
+}
+
+std::expected<std::unique_ptr<Listener>, QString> Listener::listenAt(
+    const QString &path, Kind kind, Admission admission)
 {
     const auto address = LocalSocket::addressOf(path);
     const QFileInfo file(path);
     if (!address || !file.isAbsolute() || file.fileName().isEmpty())
         return std::unexpected(QStringLiteral("no absolute path of a socket: '%1'").arg(path));
-    auto directory = openPrivateDirectory(file.path());
+    auto directory =
+        openOwnDirectory(file.path(), admission.isForRootOnly() ? othersAnything : othersWriting);
     if (!directory)
         return std::unexpected(directory.error());
     // Two that start at once must not take the other's new socket for a stale one.
@@ -89,14 +135,17 @@ std::expected<std::unique_ptr<Listener>, QString> Listener::listenAt(const QStri
     if (const auto isFree = removeStaleSocket(directory->get(), path); !isFree)
         return std::unexpected(isFree.error());
 
-    FileDescriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    const auto *generic = reinterpret_cast<const sockaddr *>(&*address);
-    if (!socket.isValid() || ::bind(socket.get(), generic, sizeof *address) != 0)
+    const QByteArray name = QFile::encodeName(file.fileName());
+    const int type = kind == Kind::Messages ? SOCK_SEQPACKET : SOCK_STREAM;
+    auto socket = boundSocket(*address, type, admission, directory->get(), name);
+    if (!socket) {
+        errno = socket.error();
         return std::unexpected(systemError(QStringLiteral("make the socket '%1'").arg(path)));
-    const int listening = socket.get();
-    std::unique_ptr<Listener> listener(new Listener(std::move(socket)));
+    }
+    const int listening = socket->get();
+    std::unique_ptr<Listener> listener(new Listener(*std::move(socket), std::move(admission)));
     listener->m_path = path;
-    listener->m_name = QFile::encodeName(file.fileName());
+    listener->m_name = name;
     listener->m_directory = *std::move(directory);
     if (::fstatat(listener->m_directory.get(), listener->m_name.constData(), &listener->m_file,
             AT_SYMLINK_NOFOLLOW)
@@ -121,7 +170,8 @@ std::expected<std::unique_ptr<Listener>, QString> Listener::adopt(FileDescriptor
     return std::unique_ptr<Listener>(new Listener(std::move(listening)));
 }
 
-Listener::Listener(FileDescriptor socket) : m_socket(std::move(socket))
+Listener::Listener(FileDescriptor socket, Admission admission)
+    : m_socket(std::move(socket)), m_admission(std::move(admission))
 {
     m_waiting.setSocket(m_socket.get());
     connect(&m_waiting, &QSocketNotifier::activated, this, &Listener::acceptSome);
@@ -173,12 +223,19 @@ bool Listener::acceptOne()
     const auto peer = LocalSocket::peerCredentials(socket.get());
     if (!peer)
         return true;
-    if (peer->uid != ::geteuid()) {
+    if (!admits(socket.get(), *peer)) {
         Q_EMIT refused(*peer);
         return true;
     }
     Q_EMIT connected(socket, *peer);
     return true;
+}
+
+bool Listener::admits(int socket, const LocalSocket::PeerCredentials &peer) const
+{
+    return peer.uid == ::geteuid()
+        || std::ranges::find(m_admission.users, peer.uid) != m_admission.users.end()
+        || (m_admission.group && LocalSocket::isPeerIn(socket, *m_admission.group));
 }
 
 } // namespace Sentinel

@@ -3,8 +3,10 @@
 
 #include "ipc/LocalSocket_p.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <vector>
 
 #include <unistd.h>
 
@@ -50,6 +52,20 @@ std::expected<PeerCredentials, QString> peerCredentials(int socket)
     if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0)
         return std::unexpected(systemError(QStringLiteral("ask who is at the other end")));
     return PeerCredentials{credentials.pid, credentials.uid, credentials.gid};
+}
+
+bool isPeerIn(int socket, gid_t group)
+{
+    const auto peer = peerCredentials(socket);
+    if (!peer || peer->gid == group)
+        return peer.has_value();
+    socklen_t size = 0; // told by the first call, which fails if there is anything to tell
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, nullptr, &size) == 0)
+        return false;
+    std::vector<gid_t> groups(size / sizeof(gid_t));
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0)
+        return false;
+    return std::ranges::find(groups, group) != groups.end();
 }
 
 } // namespace Sentinel::LocalSocket

@@ -36,4 +36,7 @@ SENTINELIPC_EXPORT std::expected<FileDescriptor, QString> connectTo(const QStrin
 //! Who is at the other end of \p socket.
 SENTINELIPC_EXPORT std::expected<PeerCredentials, QString> peerCredentials(int socket);
 
+//! Whether the process at the other end of \p socket is in \p group, if only besides others.
+SENTINELIPC_EXPORT bool isPeerIn(int socket, gid_t group);
+
 } // namespace Sentinel::LocalSocket

@@ -58,7 +58,8 @@ ScanTask::Progress ContentScan::step(const SliceBudget &budget)
 //! comes of that may be wrong for nobody but itself. Asked before either has begun.
 bool ContentScan::concernsAll() const
 {
-    return m_subject.client == 0 || m_content->file() < 0 || isSealed(m_content->file());
+    return m_subject.client == 0 || m_subject.isContentOurs || m_content->file() < 0
+        || isSealed(m_content->file());
 }
 
 //! Rules may ask for the type of a content, which its first bytes tell: an engine that began before

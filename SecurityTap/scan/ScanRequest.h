@@ -32,6 +32,8 @@ struct ScanSubject {
     Loader loader;
     //! The same as content, opened for reading, for a scanner in another process. May be null.
     std::shared_ptr<const FileDescriptor> file;
+    //! The content's file is one that nobody but this process can write to.
+    bool isContentOurs = false;
     FileType fileType = FileType::Unknown;
     qint64 sizeBytes = 0; //!< known or announced so far: for priority and the queue's byte bound
     //! Of a content that is complete, from the request's making; none: by size.

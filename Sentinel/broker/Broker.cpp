@@ -55,6 +55,14 @@ void Broker::serve(std::unique_ptr<Listener> listener)
         [](const QString &text) { qCWarning(logScan).noquote() << text; });
 }
 
+void Broker::serveClamd(std::unique_ptr<Listener> listener, const ClamdServerSettings &settings)
+{
+    m_clamd = std::make_unique<ClamdServer>(std::move(listener), m_backend, settings);
+    m_clamd->noteRules(engine()->rules());
+    connect(this, &Broker::rulesInForce, m_clamd.get(), &ClamdServer::noteRules);
+    connect(m_clamd.get(), &ClamdServer::reloadWanted, this, &Broker::reload);
+}
+
 void Broker::addClient(FileDescriptor socket)
 {
     addSession(std::move(socket), 0);
@@ -117,7 +125,7 @@ SentinelStatus Broker::status() const
     status.productVersion = QStringLiteral(SENTINEL_VERSION);
     status.pid = QCoreApplication::applicationPid();
     status.uptime = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - m_startedAt);
-    status.clients = qint64(sessions().size());
+    status.clients = qint64(sessions().size()) + (m_clamd ? m_clamd->clients() : 0);
     status.rules = engine()->rules();
     const ScanQueue::Depths depths = m_backend.queueDepths();
     status.queue = {depths.waiting, depths.underWay, depths.bytes};
@@ -192,7 +200,11 @@ void Broker::onLoaded(const RuleLoader::Loaded &loaded)
 void Broker::shutDown()
 {
     m_listener.reset();
+    if (m_clamd)
+        m_clamd->stopListening();
     m_backend.stop();
+    if (m_clamd)
+        m_clamd->tellAnswers();
 }
 
 } // namespace Sentinel

@@ -4,6 +4,7 @@
 #include "SecurityTap/backend/LocalBackend.h"
 #include "Sentinel/broker/RuleLoader.h"
 #include "Sentinel/broker/Session.h"
+#include "Sentinel/clamdserver/ClamdServer.h"
 #include "Sentinel/rules/RuleWatch.h"
 #include "Sentinel/worker/WorkerEngine.h"
 #include "ipc/Listener.h"
@@ -42,6 +43,8 @@ public:
 
     //! From now on lets in whoever \p listener does.
     void serve(std::unique_ptr<Listener> listener);
+    //! And in clamd's protocol whoever \p listener does.
+    void serveClamd(std::unique_ptr<Listener> listener, const ClamdServerSettings &settings);
     //! A client of its own, which is there already.
     void addClient(FileDescriptor socket);
 
@@ -81,6 +84,7 @@ private:
     LocalBackend m_backend;
     RuleLoader m_loader;
     std::unique_ptr<Listener> m_listener;
+    std::unique_ptr<ClamdServer> m_clamd;
     std::unique_ptr<RuleWatch> m_watch;
     QTimer m_pruning;
     quint64 m_lastClient = 0;

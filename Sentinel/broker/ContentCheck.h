@@ -10,6 +10,12 @@
 
 namespace Sentinel {
 
+//! \brief Why \p descriptor, which a client has sent, cannot be read as a file; nothing if it is
+//! regular and open for reading.
+//!
+//! Thread: any.
+std::optional<QString> fileProblem(int descriptor);
+
 //! \brief Why \p descriptor, which a client has sent, is no content to be scanned; nothing if it is
 //! one: a regular file, readable, that cannot shrink (a memfd with F_SEAL_SHRINK, or a file without
 //! a name).

@@ -24,7 +24,7 @@ dev_t memfdDevice()
 
 } // namespace
 
-std::optional<QString> contentProblem(int descriptor)
+std::optional<QString> fileProblem(int descriptor)
 {
     struct stat status { };
     if (::fstat(descriptor, &status) != 0)
@@ -34,6 +34,16 @@ std::optional<QString> contentProblem(int descriptor)
     const int flags = ::fcntl(descriptor, F_GETFL);
     if (flags < 0 || (flags & O_PATH) != 0 || (flags & O_ACCMODE) == O_WRONLY)
         return QStringLiteral("the content is not open for reading");
+    return std::nullopt;
+}
+
+std::optional<QString> contentProblem(int descriptor)
+{
+    if (auto problem = fileProblem(descriptor))
+        return problem;
+    struct stat status { };
+    if (::fstat(descriptor, &status) != 0)
+        return QStringLiteral("the content cannot be looked at");
     const int seals = ::fcntl(descriptor, F_GET_SEALS); // -1 where files have none
     if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0)
         return std::nullopt;

@@ -18,14 +18,16 @@ namespace Sentinel::Test {
 class ServingSentinel {
 public:
     //! Starts one with the rules at \p rulePaths, and waits until it answers. Another place than
-    //! its own is \p socketPath.
-    explicit ServingSentinel(const QStringList &rulePaths, const QString &socketPath = {})
+    //! its own is \p socketPath; \p more it is told besides.
+    explicit ServingSentinel(
+        const QStringList &rulePaths, const QString &socketPath = {}, const QStringList &more = {})
         : m_socketPath(
             socketPath.isEmpty() ? m_directory.filePath(QStringLiteral("socket")) : socketPath)
     {
         QStringList arguments{QStringLiteral("serve"), QStringLiteral("--socket"), m_socketPath};
         for (const QString &path : rulePaths)
             arguments << QStringLiteral("--rules") << path;
+        arguments += more;
         m_process.setStandardInputFile(QProcess::nullDevice());
         m_process.start(QStringLiteral(SENTINEL_BINARY), arguments);
         const auto isReady = [this] {
