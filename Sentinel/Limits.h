@@ -66,6 +66,7 @@ inline constexpr int maxArchiveMembersSetting = 1'000'000;
 inline constexpr qint64 maxMemberBytesSetting = maxHeldMemberBytes;
 inline constexpr int maxExpansionRatioSetting = 1'000'000;
 inline constexpr int maxArchivePasswords = 32;
+inline constexpr int maxFileTypes = 8;
 inline constexpr qsizetype maxSocketPathBytes = 107; //!< with its end, what the kernel takes
 inline constexpr int maxRulePaths = 1'000;
 
@@ -94,6 +95,7 @@ inline constexpr qint64 maxUntoldClamdBytes = 20 * mib;
 inline constexpr qint64 clamdLimitProbeBytes = 8 * gib; //!< beyond all limits that it can be given
 inline constexpr std::chrono::seconds clamdPingInterval{2}; //!< well below its IdleTimeout, 30 s
 inline constexpr std::chrono::seconds clamdPingPatience{5};
+inline constexpr std::chrono::milliseconds clamdPatienceAtStart{500}; //!< then it is away
 inline constexpr std::chrono::milliseconds clamdKeepAlivePatience{500}; //!< scans wait meanwhile
 inline constexpr std::chrono::milliseconds leastClamdPause{50}; //!< without one, to look again
 inline constexpr std::chrono::milliseconds mostClamdPause{1000};

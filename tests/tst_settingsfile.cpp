@@ -485,6 +485,31 @@ void TestSettingsFile::key_other_arrives()
          })},
         {"archives.passwords"_L,
             broker([](const auto &it) { return it.rules.fleet.rules.archives.passwords; })},
+        {"clamd.address"_L, broker([](const auto &it) {
+             return it.clamd.clamd ? it.clamd.clamd->address.text() : QString();
+         })},
+        {"clamd.required"_L,
+            [](const ProgramSettings &all) -> SettingValue { return all.clamd.isRequired; }},
+        {"clamd.types"_L,
+            [](const ProgramSettings &all) -> SettingValue { return all.clamd.types; }},
+        {"clamd.connections"_L,
+            [](const ProgramSettings &all) -> SettingValue {
+                return qint64(all.clamd.connections);
+            }},
+        {"clamd.acquire-timeout"_L,
+            [](const ProgramSettings &all) -> SettingValue {
+                return qint64(all.clamd.acquireTimeout.count());
+            }},
+        {"clamd.max-age"_L,
+            [](const ProgramSettings &all) -> SettingValue {
+                return qint64(all.clamd.maxAge.count());
+            }},
+        {"clamd.timeout"_L,
+            [](const ProgramSettings &all) -> SettingValue {
+                return qint64(all.clamd.timeout.count());
+            }},
+        {"clamd.max-size"_L,
+            [](const ProgramSettings &all) -> SettingValue { return all.clamd.maxBytes; }},
         {"fetch.fail-closed"_L,
             [](const ProgramSettings &all) -> SettingValue {
                 return all.policy().notScanned == Policy::failClosed().notScanned;

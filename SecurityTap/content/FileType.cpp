@@ -291,6 +291,11 @@ Kind byContent(std::span<const uchar> start)
     return kind.type != FileType::Unknown ? kind : byText(content);
 }
 
+//! In the order of the enumeration.
+constexpr std::array typeNames{
+    "unknown", "executable", "script", "document", "archive", "markup", "media", "text"};
+static_assert(typeNames.size() == size_t(FileType::Text) + 1);
+
 FileType byMimeType(const QString &mimeType)
 {
     const QByteArray mime = mimeType.section(u';', 0, 0).trimmed().toLower().toUtf8();
@@ -319,6 +324,20 @@ FileType sniffFileType(std::span<const uchar> start, const QString &mimeType)
     const bool isBelievable =
         said == FileType::Script || said == FileType::Markup || said == FileType::Document;
     return isBelievable ? said : FileType::Text;
+}
+
+QString nameOf(FileType type)
+{
+    return QString::fromLatin1(typeNames[size_t(type)]);
+}
+
+std::optional<FileType> fileTypeFromName(const QString &name)
+{
+    const auto found = std::ranges::find_if(
+        typeNames, [&name](const char *one) { return name == QLatin1StringView(one); });
+    if (found == typeNames.end())
+        return std::nullopt;
+    return FileType(found - typeNames.begin());
 }
 
 QString fileTypeName(std::span<const uchar> start)

@@ -3,6 +3,8 @@
 
 #include "SecurityTap/Logging.h"
 #include "SecurityTap/engine/RuleCompiler.h"
+#include "Sentinel/clamd/ClamdEngine.h"
+#include "Sentinel/clamd/ClamdWatch.h"
 
 #include <QCoreApplication>
 
@@ -15,17 +17,32 @@ namespace {
 
 constexpr std::chrono::seconds pruningInterval{30};
 
+//! A clamd that is known to be there when the first scan comes is asked about it.
+std::shared_ptr<ClamdWatch> watchOf(const ClamdUse &use, ClamdWatch::Listener onChange)
+{
+    if (!use.clamd)
+        return nullptr;
+    auto watch = std::make_shared<ClamdWatch>(*use.clamd);
+    watch->start(Clock::now() + Limits::clamdPatienceAtStart, std::move(onChange));
+    return watch;
+}
+
 } // namespace
 
 Broker::Broker(RuleLoader::Loaded rules, Settings settings)
     : m_settings(std::move(settings))
-    , m_backend(std::move(rules.engine), m_settings.scanning)
+    , m_engine(std::move(rules.engine))
+    , m_clamd(watchOf(m_settings.clamd,
+          [this, mailbox = m_mailbox] {
+              mailbox.post([this] { m_backend.use(allEngines()); });
+          }))
+    , m_backend(allEngines(), m_settings.scanning)
     , m_loader(m_settings.rules)
     , m_findsEicar(rules.findsEicar)
 {
     m_backend.start();
     connect(&m_loader, &RuleLoader::loaded, this, &Broker::onLoaded);
-    m_pruning.callOnTimeout(this, [this] { this->engine()->fleet().prune(); });
+    m_pruning.callOnTimeout(this, [this] { m_engine->fleet().prune(); });
     m_pruning.start(pruningInterval);
 }
 
@@ -34,10 +51,15 @@ Broker::~Broker()
     qDeleteAll(findChildren<Session *>(Qt::FindDirectChildrenOnly)); // they use the backend
 }
 
-//! Nothing else was ever given to the backend.
-std::shared_ptr<const WorkerEngine> Broker::engine() const
+//! What scans begin with. clamd waits for its answers while the workers compute.
+std::shared_ptr<const ScanEngine> Broker::allEngines() const
 {
-    return std::static_pointer_cast<const WorkerEngine>(m_backend.engine());
+    if (!m_clamd)
+        return m_engine;
+    const ClamdUse &use = m_settings.clamd;
+    return std::make_shared<EngineSet>(std::vector<EngineSet::Member>{
+        {QStringLiteral("clamd"), std::make_shared<ClamdEngine>(m_clamd), use.need, use.types},
+        {QStringLiteral("yara"), m_engine}});
 }
 
 void Broker::serve(std::unique_ptr<Listener> listener)
@@ -57,10 +79,10 @@ void Broker::serve(std::unique_ptr<Listener> listener)
 
 void Broker::serveClamd(std::unique_ptr<Listener> listener, const ClamdServerSettings &settings)
 {
-    m_clamd = std::make_unique<ClamdServer>(std::move(listener), m_backend, settings);
-    m_clamd->noteRules(engine()->rules());
-    connect(this, &Broker::rulesInForce, m_clamd.get(), &ClamdServer::noteRules);
-    connect(m_clamd.get(), &ClamdServer::reloadWanted, this, &Broker::reload);
+    m_clamdServer = std::make_unique<ClamdServer>(std::move(listener), m_backend, settings);
+    m_clamdServer->noteRules(m_engine->rules());
+    connect(this, &Broker::rulesInForce, m_clamdServer.get(), &ClamdServer::noteRules);
+    connect(m_clamdServer.get(), &ClamdServer::reloadWanted, this, &Broker::reload);
 }
 
 void Broker::addClient(FileDescriptor socket)
@@ -93,7 +115,7 @@ void Broker::onReloadWanted(Session *session, quint64 id)
         const RuleProblem problem{RuleProblem::Level::Error, {}, 0,
             QStringLiteral("you have asked for this %1 times already: wait for an answer")
                 .arg(waiting)};
-        session->send(ReloadResult{id, false, engine()->rules(), {problem}, 0});
+        session->send(ReloadResult{id, false, m_engine->rules(), {problem}, 0});
         return;
     }
     m_nextAskers.push_back({session, id});
@@ -125,13 +147,15 @@ SentinelStatus Broker::status() const
     status.productVersion = QStringLiteral(SENTINEL_VERSION);
     status.pid = QCoreApplication::applicationPid();
     status.uptime = std::chrono::floor<std::chrono::milliseconds>(Clock::now() - m_startedAt);
-    status.clients = qint64(sessions().size()) + (m_clamd ? m_clamd->clients() : 0);
-    status.rules = engine()->rules();
+    status.clients = qint64(sessions().size()) + (m_clamdServer ? m_clamdServer->clients() : 0);
+    status.rules = m_engine->rules();
     const ScanQueue::Depths depths = m_backend.queueDepths();
     status.queue = {depths.waiting, depths.underWay, depths.bytes};
-    status.workers = engine()->fleet().workers();
-    status.sandbox = engine()->fleet().sandbox();
+    status.workers = m_engine->fleet().workers();
+    status.sandbox = m_engine->fleet().sandbox();
     status.telemetry = m_backend.telemetry();
+    if (m_clamd)
+        status.clamd = m_clamd->status();
     status.troubles = troubles();
     return status;
 }
@@ -141,8 +165,11 @@ QStringList Broker::troubles() const
     QStringList troubles;
     if (!m_refusedRules.isEmpty())
         troubles.append(QStringLiteral("The rules on disk are not in force: ") + m_refusedRules);
-    if (engine()->fleet().breaker().isOpen())
+    if (m_engine->fleet().breaker().isOpen())
         troubles.append(QStringLiteral("Scan workers crash one after the other: see the log."));
+    if (m_clamd && !m_clamd->isReachable() && m_settings.clamd.need == EngineSet::Need::Required)
+        troubles.append(QStringLiteral("clamd is away, and nothing is clean without it: ")
+            + m_clamd->trouble());
     if (m_findsEicar == false)
         troubles.append(QStringLiteral("The rules in force do not find the EICAR test file."));
     if (m_watch && !m_watch->trouble().isEmpty())
@@ -171,15 +198,17 @@ void Broker::watchRules()
 
 void Broker::onLoaded(const RuleLoader::Loaded &loaded)
 {
-    const bool isChange = loaded.engine && loaded.engine->rules() != engine()->rules();
-    if (isChange)
-        m_backend.use(loaded.engine);
+    const bool isChange = loaded.engine && loaded.engine->rules() != m_engine->rules();
+    if (isChange) {
+        m_engine = loaded.engine;
+        m_backend.use(allEngines());
+    }
     m_refusedRules = loaded.refusal();
     if (loaded.engine)
         m_findsEicar = loaded.findsEicar;
     else
         qCWarning(logScan).noquote() << "new rules are refused:" << m_refusedRules;
-    ReloadResult result{0, loaded.engine != nullptr, engine()->rules(), loaded.problems, 0};
+    ReloadResult result{0, loaded.engine != nullptr, m_engine->rules(), loaded.problems, 0};
     for (const ReloadAsker &asker : std::exchange(m_askers, {})) {
         if (!asker.session)
             continue;
@@ -189,10 +218,10 @@ void Broker::onLoaded(const RuleLoader::Loaded &loaded)
     if (isChange) {
         for (Session *session : sessions()) {
             if (session->isOpen())
-                session->send(RuleSetChanged{engine()->rules()});
+                session->send(RuleSetChanged{m_engine->rules()});
         }
     }
-    Q_EMIT rulesInForce(engine()->rules());
+    Q_EMIT rulesInForce(m_engine->rules());
     if (m_reloadsAgain)
         reload();
 }
@@ -200,11 +229,11 @@ void Broker::onLoaded(const RuleLoader::Loaded &loaded)
 void Broker::shutDown()
 {
     m_listener.reset();
-    if (m_clamd)
-        m_clamd->stopListening();
+    if (m_clamdServer)
+        m_clamdServer->stopListening();
     m_backend.stop();
-    if (m_clamd)
-        m_clamd->tellAnswers();
+    if (m_clamdServer)
+        m_clamdServer->tellAnswers();
 }
 
 } // namespace Sentinel

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "SecurityTap/backend/LocalBackend.h"
+#include "SecurityTap/scan/Mailbox.h"
 #include "Sentinel/broker/RuleLoader.h"
 #include "Sentinel/broker/Session.h"
+#include "Sentinel/clamd/ClamdUse.h"
 #include "Sentinel/clamdserver/ClamdServer.h"
 #include "Sentinel/rules/RuleWatch.h"
 #include "Sentinel/worker/WorkerEngine.h"
@@ -18,6 +20,8 @@
 #include <vector>
 
 namespace Sentinel {
+
+class ClamdWatch;
 
 //! \brief A sentinel's middle: lets clients in, has one queue, one cache and one set of rules for
 //! all of them, and exchanges the rules while it runs.
@@ -34,6 +38,7 @@ public:
     struct Settings {
         RuleLoader::Settings rules;
         LocalBackend::Settings scanning;
+        ClamdUse clamd;
     };
 
     //! Starts scanning with \p rules, whose engine is not null.
@@ -71,7 +76,7 @@ private:
         quint64 id = 0;
     };
 
-    std::shared_ptr<const WorkerEngine> engine() const;
+    std::shared_ptr<const ScanEngine> allEngines() const;
     void addSession(FileDescriptor socket, quint64 client);
     void onEnded(Session *session, CloseReason reason, const QString &text);
     void onReloadWanted(Session *session, quint64 id);
@@ -81,10 +86,13 @@ private:
 
     const Settings m_settings;
     const Clock::time_point m_startedAt = Clock::now();
+    const Mailbox m_mailbox{this};
+    std::shared_ptr<const WorkerEngine> m_engine; // of the rules in force
+    std::shared_ptr<ClamdWatch> m_clamd; // if it is asked, too
     LocalBackend m_backend;
     RuleLoader m_loader;
     std::unique_ptr<Listener> m_listener;
-    std::unique_ptr<ClamdServer> m_clamd;
+    std::unique_ptr<ClamdServer> m_clamdServer;
     std::unique_ptr<RuleWatch> m_watch;
     QTimer m_pruning;
     quint64 m_lastClient = 0;

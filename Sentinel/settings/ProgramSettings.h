@@ -6,12 +6,25 @@
 #include "SecurityTap/backend/LocalBackend.h"
 #include "SecurityTap/engine/RuleCompiler.h"
 #include "SecurityTap/inspection/Policy.h"
+#include "Sentinel/Limits.h"
 #include "Sentinel/settings/Preset.h"
 
 #include <QString>
 #include <QStringList>
 
 namespace Sentinel {
+
+//! \brief What can be set of clamd as an engine.
+struct ClamdProgramSettings {
+    QString address; //!< empty: it is not asked
+    bool isRequired = false;
+    QStringList types; //!< of contents that it is asked about, by name; empty: all
+    int connections = Limits::clamdConnections;
+    std::chrono::milliseconds acquireTimeout = Limits::clamdAcquireTimeout;
+    std::chrono::milliseconds maxAge = Limits::pooledAge;
+    std::chrono::milliseconds timeout = Limits::maxScanTimeout;
+    qint64 maxBytes = Limits::maxScanBytes;
+};
 
 //! \brief Everything that can be set of the program `sentinel`.
 //!
@@ -32,6 +45,7 @@ struct ProgramSettings {
     int workerProcesses = 0; //!< 0: Limits::maxScanWorkers, or two for each worker
 
     ArchiveSettings archives;
+    ClamdProgramSettings clamd;
 
     bool failsClosed = false; //!< what could not be scanned is not released
     bool blocksSuspicious = true;

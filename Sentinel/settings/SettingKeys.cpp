@@ -9,7 +9,7 @@ namespace Sentinel {
 std::vector<const SettingKey *> settingKeys()
 {
     std::vector<const SettingKey *> keys;
-    for (const std::span<const SettingKey> table : {coreKeys(), archiveKeys()}) {
+    for (const std::span<const SettingKey> table : {coreKeys(), archiveKeys(), clamdKeys()}) {
         for (const SettingKey &key : table)
             keys.push_back(&key);
     }

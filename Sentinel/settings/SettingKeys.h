@@ -12,6 +12,7 @@ namespace Sentinel {
 //! own, which settingKeys() knows.
 std::span<const SettingKey> coreKeys();
 std::span<const SettingKey> archiveKeys();
+std::span<const SettingKey> clamdKeys();
 
 //! \brief All keys there are, those without a section first: who reads, shows, explains or
 //! tests settings has them from here.
