@@ -126,6 +126,7 @@ private Q_SLOTS:
     void refusal_isTold();
     void silence_insteadOfWelcome_isLost();
     void silence_whileAVerdictIsOwed_isLost();
+    void silence_afterAnother_isLost();
     void silence_whileIdle_isFine();
     void ping_isAnswered();
     void neverReads_isLost_allAreAnswered();
@@ -757,6 +758,26 @@ void SentinelBackendTest::silence_whileAVerdictIsOwed_isLost()
     AWAIT_EQUAL(m_answers->count(), 1);
     QCOMPARE(int(m_answers->of(id).front().reason()), int(Reason::ScannerUnavailable));
     AWAIT_EQUAL(times(ScannerState::Open), 2);
+}
+
+void SentinelBackendTest::silence_afterAnother_isLost()
+{
+    m_settings.patience.pingInterval = 20ms;
+    m_settings.patience.pong = 50ms;
+    m_sentinel->script = [](FakePeer &silent, const Message &message) {
+        if (std::holds_alternative<Hello>(message))
+            FakeSentinel::welcome(silent, message);
+    };
+    open();
+    for (int connection = 1; connection <= 2; ++connection) {
+        ScanSubject subject; // not due before it is complete
+        subject.content = growing(1, "123");
+        subject.file = fileOf("123");
+        const quint64 id = submit(subject);
+        AWAIT_EQUAL(m_answers->count(), connection);
+        QCOMPARE(int(m_answers->of(id).front().reason()), int(Reason::ScannerUnavailable));
+        AWAIT_EQUAL(times(ScannerState::Open), connection + 1);
+    }
 }
 
 void SentinelBackendTest::silence_whileIdle_isFine()

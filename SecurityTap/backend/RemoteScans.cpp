@@ -359,6 +359,7 @@ void RemoteScans::disconnected(const QString &why)
     Lock lock(m_mutex);
     m_outbox.reset();
     m_book = {};
+    m_watch.noteEnd();
     m_listed.clear();
     for (auto at = m_scans.begin(); at != m_scans.end();) {
         const auto scan = at++;
@@ -385,12 +386,6 @@ void RemoteScans::turnAway(const QString &why)
         waiting.push_back(takeOut(m_scans.begin()));
     lock.unlock();
     answerAll(std::move(waiting), why);
-}
-
-int RemoteScans::owedVerdicts() const
-{
-    const Lock lock(m_mutex);
-    return m_book.owedVerdicts();
 }
 
 RemoteScans::Scan RemoteScans::takeOut(Scans::iterator at)

@@ -35,6 +35,8 @@ namespace Sentinel {
 //! maxQueuedBytes
 //!         of contents that are to be copied, or one.
 class RemoteScans {
+    using Lock = std::unique_lock<std::mutex>;
+
 public:
     //! What a request lacks before the sentinel can be told of it.
     enum class Lack : quint8 { Nothing, File };
@@ -106,7 +108,11 @@ public:
     //! Answers all, and takes no more.
     void turnAway(const QString &why);
     //! Verdicts that the sentinel has not given yet, also those that nobody waits for any more.
-    int owedVerdicts() const;
+    int owedVerdicts() const
+    {
+        const Lock lock(m_mutex);
+        return m_book.owedVerdicts();
+    }
 
 private:
     enum class Stage : quint8 {
@@ -131,7 +137,6 @@ private:
         bool isListed = false;
     };
     using Scans = std::map<quint64, Scan>;
-    using Lock = std::unique_lock<std::mutex>;
     enum class Teller : quint8 { Caller, Link };
 
     Scan takeOut(Scans::iterator at);
