@@ -69,6 +69,7 @@ inline constexpr int maxOwedVerdicts = 4 * maxUnansweredRequests;
 inline constexpr int maxUnacknowledgedVerdicts = 1'024;
 //! What is in memory is copied to a file: so much in passing, more on a thread for it.
 inline constexpr qint64 maxPassingCopyBytes = 64 * kib;
+inline constexpr int maxToldInPassing = 16; //!< messages that who asks sends, also about others
 inline constexpr int loaderThreads = 2;
 inline constexpr std::chrono::milliseconds answerGrace{250}; //!< after a timeout, for its answer
 inline constexpr std::chrono::seconds spawnedWelcomePatience{130}; //!< it compiles its rules first

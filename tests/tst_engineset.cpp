@@ -153,9 +153,8 @@ void TestEngineSet::verdict_ofTwo_isTheWorst_data()
     }
     QTest::addRow("clamd is away, and may")
         << clean << away << false << Verdict::Clean << none << qsizetype(1);
-    QTest::addRow("clamd is away, and must not")
-        << clean << away << true << Verdict::NotScanned << Reason::ScannerUnavailable
-        << qsizetype(1);
+    QTest::addRow("clamd is away, and must not") << clean << away << true << Verdict::NotScanned
+                                                 << Reason::ScannerUnavailable << qsizetype(1);
 }
 
 void TestEngineSet::verdict_ofTwo_isTheWorst()
@@ -178,7 +177,7 @@ void TestEngineSet::verdict_ofTwo_isTheWorst()
         QVERIFY(!result.coverage().engines.contains(gap.engine));
         QCOMPARE(gap.kind,
             gap.engine == QStringLiteral("clamd") && !isClamdRequired ? Kind::Optional
-                                                                       : Kind::Required);
+                                                                      : Kind::Required);
         QVERIFY(!gap.why.isEmpty());
     }
     QCOMPARE(result.coverage().engines.size() + gaps, qsizetype(2));
@@ -192,8 +191,8 @@ void TestEngineSet::limits_ofAFailedEngine_areToldOnce()
     coverage.limitsHit = {QStringLiteral("too deep")};
     const ScanResult cut = ScanResult::judge(coverage, {}, {}, Reason::LimitHit);
     const auto clean = engineOf(cleanBy(QStringLiteral("clamd")));
-    const ScanResult result =
-        scan(EngineSet({{QStringLiteral("yara"), engineOf(cut)}, {QStringLiteral("clamd"), clean}}));
+    const ScanResult result = scan(
+        EngineSet({{QStringLiteral("yara"), engineOf(cut)}, {QStringLiteral("clamd"), clean}}));
     QCOMPARE(result.reason(), Reason::LimitHit);
     QCOMPARE(result.coverage().limitsHit, coverage.limitsHit);
     QCOMPARE(result.detail().count(QStringLiteral("too deep")), 1);
@@ -207,8 +206,8 @@ void TestEngineSet::bytes_scannedByOneAlone_areNotClean()
     // No engine of ours says so; one that lies is no reason to lie.
     Coverage less = coverageOf(QStringLiteral("clamd"));
     less.bytesTotal = less.bytesScanned = bytes - 1;
-    const ScanResult result = scan(EngineSet(
-        {{QStringLiteral("yara"), engineOf(cleanBy(QStringLiteral("yara")))},
+    const ScanResult result =
+        scan(EngineSet({{QStringLiteral("yara"), engineOf(cleanBy(QStringLiteral("yara")))},
             {QStringLiteral("clamd"), engineOf(ScanResult::judge(less, {}, {}))}}));
     QCOMPARE(result.verdict(), Verdict::NotScanned);
 }
@@ -219,8 +218,8 @@ void TestEngineSet::findings_ofAll_areKept()
         scan(EngineSet({{QStringLiteral("clamd"), engineOf(foundBy(QStringLiteral("clamd")))},
             {QStringLiteral("yara"), engineOf(foundBy(QStringLiteral("yara")))}}));
     QCOMPARE(result.findings().size(), size_t(2));
-    QCOMPARE(result.coverage().engines,
-        (QStringList{QStringLiteral("clamd"), QStringLiteral("yara")}));
+    QCOMPARE(
+        result.coverage().engines, (QStringList{QStringLiteral("clamd"), QStringLiteral("yara")}));
     QCOMPARE(result.coverage().ruleSetDigest, QByteArray(32, 'c'));
 }
 
@@ -323,8 +322,8 @@ void TestEngineSet::step_whoWaits_isAskedFirst()
     budget.until = until;
     while (task->step(budget) != Progress::Done) { }
     // Who waits is asked first, and keeps nobody waiting until it is alone.
-    QCOMPARE(slices.join(u','),
-        QStringLiteral("waits,computes long,waits,computes long,waits long"));
+    QCOMPARE(
+        slices.join(u','), QStringLiteral("waits,computes long,waits,computes long,waits long"));
 }
 
 void TestEngineSet::cache_cleanWithoutAnOptionalEngine_isNotRemembered()
@@ -340,8 +339,8 @@ void TestEngineSet::cache_cleanWithoutAnOptionalEngine_isNotRemembered()
             {QStringLiteral("clamd"), engineOf(clamd), Need::Optional}}));
     };
     const ScanResult away = failed(Reason::ScannerUnavailable);
-    QVERIFY(remembers(
-        resultWith(cleanBy(QStringLiteral("yara")), cleanBy(QStringLiteral("clamd")))));
+    QVERIFY(
+        remembers(resultWith(cleanBy(QStringLiteral("yara")), cleanBy(QStringLiteral("clamd")))));
     QVERIFY(!remembers(resultWith(cleanBy(QStringLiteral("yara")), away)));
     QVERIFY(remembers(resultWith(foundBy(QStringLiteral("yara")), away)));
 }

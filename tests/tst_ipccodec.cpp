@@ -167,7 +167,7 @@ void tst_IpcCodec::frame_layout_isThatOfTheDocument_data()
             std::chrono::milliseconds(1'500), true});
     add("ScanGrow", frame(11, i64(9) + i64(5)), ScanGrow{9, 5});
     add("ScanEnd", frame(12, i64(9) + i64(5) + u8(0)), ScanEnd{9, 5, {}});
-    add("ScanCancel", frame(13, i64(9) + u8(12)), ScanCancel{9, Reason::Cancelled});
+    add("ScanCancel", frame(13, i64(9) + u8(13)), ScanCancel{9, Reason::Cancelled});
     add("ScanVerdict, clean", Raw::Verdict{}.bytes(),
         ScanVerdict{
             1, ScanResult::judge(completeCoverage(), {}, {}), std::chrono::microseconds(250)});

@@ -111,6 +111,7 @@ private Q_SLOTS:
     void submit_tooMany_isRefused();
     void submit_tooManyBytesToCopy_isRefused();
     void submit_notStarted_isRefused();
+    void submit_whileOthersAsk_returns();
     void cancel_answersAtOnceAndTells();
     void verdict_late_isDiscarded();
     void verdict_cleanOfAnotherSize_isAnError();
@@ -118,14 +119,17 @@ private Q_SLOTS:
     void verdict_threatOfAGrowingContent_isTaken();
     void verdict_queueFullOfAGrowingContent_isAskedAgain();
     void verdict_acknowledged_isToldOnce();
+    void verdict_acknowledgedBeforeStop_isTold();
     void deadline_sentinelIsLate_timesOutAndTells();
     void deadline_notConnected_timesOut();
+    void deadline_sentinelDoesNotRead_timesOut();
     void misbehaviour_endsTheConnection_data();
     void misbehaviour_endsTheConnection();
     void garbage_endsTheConnection();
     void refusal_isTold();
     void silence_insteadOfWelcome_isLost();
     void silence_whileAVerdictIsOwed_isLost();
+    void silence_afterAnother_isLost();
     void silence_whileIdle_isFine();
     void ping_isAnswered();
     void neverReads_isLost_allAreAnswered();
@@ -154,6 +158,8 @@ private:
     SentinelBackend &make(Isolation isolation = Isolation::System);
     //! Makes, starts and opens.
     SentinelBackend &open();
+    //! As open(), with a sentinel that reads nothing.
+    void openToDeaf();
     quint64 submit(ScanSubject subject, std::optional<std::chrono::milliseconds> timeout = {});
 
     std::unique_ptr<FakeSentinel> m_sentinel;
@@ -213,6 +219,19 @@ SentinelBackend &SentinelBackendTest::open()
     if (!QTest::qWaitFor([this] { return times(ScannerState::Open) == 1; }, patienceMs))
         qFatal("no connection");
     return *m_backend;
+}
+
+void SentinelBackendTest::openToDeaf()
+{
+    m_sentinel->keepsSocketsRaw = true;
+    make().start();
+    if (!QTest::qWaitFor([this] { return m_sentinel->connections() == 1; }, patienceMs))
+        qFatal("no connection");
+    // Says its Welcome with a channel that then has no event loop to read in.
+    Channel(FileDescriptor(::dup(m_sentinel->raw.front().get())))
+        .send(Welcome{2, QStringLiteral("deaf"), fakeRules()});
+    if (!QTest::qWaitFor([this] { return times(ScannerState::Open) == 1; }, patienceMs))
+        qFatal("not welcome");
 }
 
 //! 0 if it was refused.
@@ -516,6 +535,26 @@ void SentinelBackendTest::submit_notStarted_isRefused()
         == Reason::ScannerUnavailable);
 }
 
+void SentinelBackendTest::submit_whileOthersAsk_returns()
+{
+    open();
+    constexpr int scans = 1000;
+    std::atomic<int> answered = 0;
+    std::function<void()> ask = [&] {
+        ScanSubject subject = subjectOf("x");
+        subject.file = std::make_shared<const FileDescriptor>(); // cannot be sent
+        const auto refusal = m_backend->submit(
+            std::make_shared<ScanRequest>(std::move(subject), [&](const ScanResult &) {
+                if (++answered < scans)
+                    ask();
+            }));
+        QVERIFY(!refusal);
+    };
+    ask();
+    QVERIFY(answered < scans); // who asks does not tell for all others
+    AWAIT_EQUAL(answered.load(), scans);
+}
+
 void SentinelBackendTest::cancel_answersAtOnceAndTells()
 {
     open();
@@ -643,6 +682,22 @@ void SentinelBackendTest::verdict_acknowledged_isToldOnce()
     QVERIFY((acks.front() == VerdictAck{1, Disposition::Block}));
 }
 
+void SentinelBackendTest::verdict_acknowledgedBeforeStop_isTold()
+{
+    m_settings.patience.pingInterval = 1h;
+    open();
+    const quint64 id = submit(subjectOf("x"));
+    AWAIT_EQUAL(peer().count<ScanBegin>(), 1);
+    peer().send(Ping{1});
+    AWAIT_EQUAL(peer().count<Pong>(), 1); // by then the sentinel's life is watched
+    peer().send(ScanVerdict{1, maliciousResult(1), {}});
+    AWAIT_EQUAL(m_answers->count(), 1);
+    m_backend->acknowledge(id, Disposition::Release);
+    m_backend->stop();
+    AWAIT(peer().isClosed);
+    QCOMPARE(peer().count<VerdictAck>(), 1);
+}
+
 void SentinelBackendTest::deadline_sentinelIsLate_timesOutAndTells()
 {
     m_settings.patience.answerGrace = 30ms;
@@ -666,6 +721,17 @@ void SentinelBackendTest::deadline_notConnected_timesOut()
     m_sentinel->script = [](FakePeer &, const Message &) {};
     make().start();
     const quint64 id = submit(subjectOf("x"), 50ms);
+    AWAIT_EQUAL(m_answers->count(), 1);
+    QCOMPARE(int(m_answers->of(id).front().reason()), int(Reason::TimedOut));
+}
+
+void SentinelBackendTest::deadline_sentinelDoesNotRead_timesOut()
+{
+    m_settings.patience.pingInterval = 1h;
+    openToDeaf();
+    for (int i = 1; i < Limits::maxUnansweredRequests; ++i)
+        submit(subjectOf("x"), 1h);
+    const quint64 id = submit(subjectOf("y"), 50ms);
     AWAIT_EQUAL(m_answers->count(), 1);
     QCOMPARE(int(m_answers->of(id).front().reason()), int(Reason::TimedOut));
 }
@@ -760,6 +826,26 @@ void SentinelBackendTest::silence_whileAVerdictIsOwed_isLost()
     AWAIT_EQUAL(times(ScannerState::Open), 2);
 }
 
+void SentinelBackendTest::silence_afterAnother_isLost()
+{
+    m_settings.patience.pingInterval = 20ms;
+    m_settings.patience.pong = 50ms;
+    m_sentinel->script = [](FakePeer &silent, const Message &message) {
+        if (std::holds_alternative<Hello>(message))
+            FakeSentinel::welcome(silent, message);
+    };
+    open();
+    for (int connection = 1; connection <= 2; ++connection) {
+        ScanSubject subject; // not due before it is complete
+        subject.content = growing(1, "123");
+        subject.file = fileOf("123");
+        const quint64 id = submit(subject);
+        AWAIT_EQUAL(m_answers->count(), connection);
+        QCOMPARE(int(m_answers->of(id).front().reason()), int(Reason::ScannerUnavailable));
+        AWAIT_EQUAL(times(ScannerState::Open), connection + 1);
+    }
+}
+
 void SentinelBackendTest::silence_whileIdle_isFine()
 {
     m_settings.patience.pingInterval = 5ms;
@@ -794,13 +880,7 @@ void SentinelBackendTest::neverReads_isLost_allAreAnswered()
 {
     m_settings.patience.pingInterval = 20ms;
     m_settings.patience.pong = 200ms;
-    m_sentinel->keepsSocketsRaw = true;
-    make().start();
-    AWAIT_EQUAL(m_sentinel->connections(), 1);
-    // Says its Welcome with a channel that then has no event loop to read in.
-    Channel(FileDescriptor(::dup(m_sentinel->raw.front().get())))
-        .send(Welcome{2, QStringLiteral("deaf"), fakeRules()});
-    AWAIT_EQUAL(times(ScannerState::Open), 1);
+    openToDeaf();
     const int scans = Limits::maxUnansweredRequests;
     for (int i = 0; i < scans; ++i)
         QVERIFY(submit(subjectOf("x")) != 0);

@@ -120,9 +120,10 @@ bool ContentScan::load()
 //! Nothing if the scan is ours to do.
 std::optional<ScanTask::Progress> ContentScan::askCache()
 {
-    // All that rules see beside the bytes follows from these; and whom the verdict is for.
+    // All that engines see beside the bytes follows from these; and whom the verdict is for.
     const QByteArrayList visible{m_subject.metadata.filename.toUtf8(), m_subject.filePath.toUtf8(),
-        QByteArray::number(m_around.maxScanBytes), m_concerns};
+        QByteArray::number(int(m_subject.fileType)), QByteArray::number(m_around.maxScanBytes),
+        m_concerns};
     const QByteArray key = VerdictCache::key(m_hash->sha256(), m_engine->fingerprint(), visible);
     const VerdictCache::Answer answer =
         m_around.cache->ask(key, [queue = m_around.queue, id = m_requestId] {

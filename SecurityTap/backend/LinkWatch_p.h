@@ -30,6 +30,9 @@ public:
     //! The sentinel was told of one more scan.
     void noteBegin() { m_hasBegun = true; }
 
+    //! The connection has ended, and with it whose life was watched.
+    void noteEnd() { m_isLifeWatched = m_hasBegun = false; }
+
     //! True, once, if watch() is to be called, with \p owed verdicts not there yet.
     bool callsLink(int owed)
     {

@@ -202,12 +202,6 @@ quint64 RemoteScans::setBell(std::shared_ptr<const Bell> bell)
     return number;
 }
 
-bool RemoteScans::callsLink()
-{
-    const Lock lock(m_mutex);
-    return m_watch.callsLink(m_book.owedVerdicts());
-}
-
 RemoteScans::Watch RemoteScans::watch()
 {
     const Lock lock(m_mutex);
@@ -279,7 +273,8 @@ std::optional<Message> RemoteScans::messageFor(quint64 id, Scan &scan)
 void RemoteScans::withdraw(const Telling &begin, ScanResult result)
 {
     Lock lock(m_mutex);
-    m_book.withdraw(std::get<ScanBegin>(begin.message).id); // so that no ScanCancel follows either
+    if (begin.outbox == m_outbox) // else the book is another connection's
+        m_book.withdraw(std::get<ScanBegin>(begin.message).id); // nor does a ScanCancel follow
     lock.unlock();
     fail(begin.request, std::move(result));
 }
@@ -359,6 +354,7 @@ void RemoteScans::disconnected(const QString &why)
     Lock lock(m_mutex);
     m_outbox.reset();
     m_book = {};
+    m_watch.noteEnd();
     m_listed.clear();
     for (auto at = m_scans.begin(); at != m_scans.end();) {
         const auto scan = at++;
@@ -385,12 +381,6 @@ void RemoteScans::turnAway(const QString &why)
         waiting.push_back(takeOut(m_scans.begin()));
     lock.unlock();
     answerAll(std::move(waiting), why);
-}
-
-int RemoteScans::owedVerdicts() const
-{
-    const Lock lock(m_mutex);
-    return m_book.owedVerdicts();
 }
 
 RemoteScans::Scan RemoteScans::takeOut(Scans::iterator at)
@@ -421,15 +411,22 @@ void RemoteScans::list(quint64 id, Scan &scan)
         m_listed.push_back(id);
 }
 
-//! Makes somebody the teller, and unlocks for that, unless there is one.
+//! Makes somebody the teller, and unlocks for that, unless there is one: who may have to wait until
+//! the sentinel reads, while deadlines do not wait.
 void RemoteScans::ring(Lock &lock, Teller teller)
 {
-    if (!m_bell || std::exchange(m_isTold, true))
+    if (!m_bell)
+        return;
+    const bool hasTeller = std::exchange(m_isTold, true);
+    if (hasTeller && !m_watch.callsLink(m_book.owedVerdicts()))
         return;
     const auto bell = m_bell;
     const quint64 number = m_bellNumber;
     lock.unlock();
-    teller == Teller::Caller ? bell->tell(number) : bell->call(number);
+    if (hasTeller)
+        bell->watch();
+    else
+        teller == Teller::Caller ? bell->tell(number) : bell->call(number);
 }
 
 void RemoteScans::answer(Scan scan, ScanResult result)

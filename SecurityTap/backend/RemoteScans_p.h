@@ -35,6 +35,8 @@ namespace Sentinel {
 //! maxQueuedBytes
 //!         of contents that are to be copied, or one.
 class RemoteScans {
+    using Lock = std::unique_lock<std::mutex>;
+
 public:
     //! What a request lacks before the sentinel can be told of it.
     enum class Lack : quint8 { Nothing, File };
@@ -77,15 +79,21 @@ public:
     //! The sentinel was not told \p begin after all, as its file could not be had.
     void withdraw(const Telling &begin, ScanResult result);
     //! True, once, if the link has to look after something new: see watch().
-    bool callsLink();
+    bool callsLink(quint64 teller)
+    {
+        const Lock lock(m_mutex);
+        return teller == m_bellNumber && m_watch.callsLink(m_book.owedVerdicts());
+    }
 
     // The link.
     //! How somebody becomes the teller; from any thread.
     struct Bell {
         std::function<void(quint64 teller)> tell; //!< at once, on this thread
         std::function<void(quint64 teller)> call; //!< soon, on the link's
+        std::function<void()> watch; //!< has the link call watch(), soon
     };
-    //! Null: nobody tells. Returns the new bell's number.
+    //! Null: nobody is called any more. Who told so far does so no more; returns the new teller's
+    //! number.
     quint64 setBell(std::shared_ptr<const Bell> bell);
     struct Watch {
         Deadline deadline = noDeadline; //!< when expire() is due
@@ -106,7 +114,11 @@ public:
     //! Answers all, and takes no more.
     void turnAway(const QString &why);
     //! Verdicts that the sentinel has not given yet, also those that nobody waits for any more.
-    int owedVerdicts() const;
+    int owedVerdicts() const
+    {
+        const Lock lock(m_mutex);
+        return m_book.owedVerdicts();
+    }
 
 private:
     enum class Stage : quint8 {
@@ -131,7 +143,6 @@ private:
         bool isListed = false;
     };
     using Scans = std::map<quint64, Scan>;
-    using Lock = std::unique_lock<std::mutex>;
     enum class Teller : quint8 { Caller, Link };
 
     Scan takeOut(Scans::iterator at);

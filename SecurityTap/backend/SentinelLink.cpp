@@ -10,6 +10,7 @@
 #include <QLocale>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include <poll.h>
@@ -29,12 +30,17 @@ QString describe(const RuleSetSummary &rules)
     return QStringLiteral("%1 rules").arg(QLocale(QLocale::English).toString(rules.rules));
 }
 
-enum class Told : quint8 { All, Waiting };
+enum class Told : quint8 { All, Part };
 
-//! Tells the sentinel what it does not know yet, as long as it reads.
-Told tellAll(RemoteScans &scans, quint64 teller)
+constexpr int withoutEnd = std::numeric_limits<int>::max();
+
+//! Tells the sentinel what it does not know yet, as long as it reads, in \p most messages.
+Told tell(RemoteScans &scans, quint64 teller, int most)
 {
-    while (auto telling = scans.next(teller)) {
+    for (int told = 0; told < most; ++told) {
+        auto telling = scans.next(teller);
+        if (!telling)
+            return Told::All;
         FileDescriptor file;
         if (carriesDescriptor(telling->message)) {
             auto made =
@@ -47,9 +53,9 @@ Told tellAll(RemoteScans &scans, quint64 teller)
         }
         // A connection that has ended refuses: the link learns of it from the channel.
         if (telling->outbox->send(telling->message, std::move(file)) == Outbox::Sending::Waiting)
-            return Told::Waiting;
+            return Told::Part;
     }
-    return Told::All;
+    return Told::Part;
 }
 
 //! At once, then after ever longer pauses.
@@ -85,11 +91,12 @@ SentinelLink::SentinelLink(Isolation isolation, const SentinelSettings &settings
     RemoteScans::Bell bell;
     // Called by any thread, also while this is destroyed: only letters may look at it.
     bell.tell = [scans = m_scans.get(), mailbox = m_mailbox, this](quint64 teller) {
-        if (tellAll(*scans, teller) == Told::Waiting)
-            mailbox.post([this, teller] { onWaiting(teller); });
-        if (scans->callsLink())
+        if (Sentinel::tell(*scans, teller, Limits::maxToldInPassing) == Told::Part)
+            mailbox.post([this, teller] { onHandOver(teller); });
+        if (scans->callsLink(teller))
             mailbox.post([this] { onWatch(); });
     };
+    bell.watch = [mailbox = m_mailbox, this] { mailbox.post([this] { onWatch(); }); };
     bell.call = [mailbox = m_mailbox, this](
                     quint64 teller) { mailbox.post([this, teller] { tell(teller); }); };
     m_scans->setBell(std::make_shared<const RemoteScans::Bell>(std::move(bell)));
@@ -97,7 +104,8 @@ SentinelLink::SentinelLink(Isolation isolation, const SentinelSettings &settings
 
 SentinelLink::~SentinelLink()
 {
-    m_scans->setBell(nullptr);
+    // The last acknowledgements.
+    Sentinel::tell(*m_scans, m_scans->setBell(nullptr), withoutEnd);
 }
 
 void SentinelLink::open()
@@ -114,14 +122,14 @@ void SentinelLink::setState(ScannerState state, const QString &text)
 //! What this thread, as the teller, has to say.
 void SentinelLink::tell(quint64 teller)
 {
-    if (tellAll(*m_scans, teller) == Told::Waiting)
+    if (Sentinel::tell(*m_scans, teller, withoutEnd) == Told::Part)
         m_tellsWhenDrained = teller;
-    if (m_scans->callsLink())
+    if (m_scans->callsLink(teller))
         onWatch();
 }
 
-//! A teller on another thread has met a sentinel that does not read.
-void SentinelLink::onWaiting(quint64 teller)
+//! A teller on another thread has met a sentinel that does not read, or has told enough.
+void SentinelLink::onHandOver(quint64 teller)
 {
     if (m_channel && m_channel->unsentMessages() > 0)
         m_tellsWhenDrained = teller;

@@ -37,7 +37,8 @@ public:
 
     SentinelLink(Isolation isolation, const SentinelSettings &settings,
         std::shared_ptr<RemoteScans> scans, Listener listener);
-    //! Ends the connection, and with it a sentinel that was started here. Answers no scans.
+    //! Says what is still to be said, and ends the connection, and with it a sentinel that was
+    //! started here. Answers no scans.
     ~SentinelLink() override;
 
     const Mailbox &mailbox() const { return m_mailbox; }
@@ -52,7 +53,7 @@ public:
 private:
     void setState(ScannerState state, const QString &text);
     void tell(quint64 teller);
-    void onWaiting(quint64 teller);
+    void onHandOver(quint64 teller);
     void goOnTelling();
     void onWatch();
     void onPhaseOver();

@@ -39,9 +39,8 @@ bool isFor(const EngineSet::Member &member, FileType type)
 EngineSet::EngineSet(std::vector<Member> members)
     : m_members(std::move(members)), m_fingerprint(fingerprintOf(m_members))
 {
-    const auto leader = std::ranges::find_if(m_members, [](const Member &member) {
-        return member.need == Need::Required && member.types.empty();
-    });
+    const auto leader = std::ranges::find_if(m_members,
+        [](const Member &member) { return member.need == Need::Required && member.types.empty(); });
     Q_ASSERT(leader != m_members.end());
     m_leader = leader->engine;
 }

@@ -83,8 +83,9 @@ ScanTask::Progress EngineSetScan::step(const SliceBudget &budget)
         if (progress == Progress::Done) {
             part.result = part.task->takeResult();
             part.task.reset();
+        } else {
+            isStarved = isStarved && progress == Progress::Starved;
         }
-        isStarved = isStarved && progress == Progress::Starved;
     }
     const bool isDone = std::ranges::none_of(m_parts, [](const Part &part) { return !!part.task; });
     if (isDone)

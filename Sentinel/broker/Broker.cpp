@@ -33,9 +33,7 @@ Broker::Broker(RuleLoader::Loaded rules, Settings settings)
     : m_settings(std::move(settings))
     , m_engine(std::move(rules.engine))
     , m_clamd(watchOf(m_settings.clamd,
-          [this, mailbox = m_mailbox] {
-              mailbox.post([this] { m_backend.use(allEngines()); });
-          }))
+          [this, mailbox = m_mailbox] { mailbox.post([this] { m_backend.use(allEngines()); }); }))
     , m_backend(allEngines(), m_settings.scanning)
     , m_loader(m_settings.rules)
     , m_findsEicar(rules.findsEicar)

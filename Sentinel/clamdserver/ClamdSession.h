@@ -4,8 +4,8 @@
 #include "SecurityTap/backend/LocalBackend.h"
 #include "SecurityTap/scan/Mailbox.h"
 #include "Sentinel/clamdserver/ClamdCommand.h"
-#include "Sentinel/clamdserver/ClamdSessionScan.h"
 #include "Sentinel/clamdserver/ClamdServerSettings.h"
+#include "Sentinel/clamdserver/ClamdSessionScan.h"
 #include "Sentinel/clamdserver/ClamdSocket.h"
 #include "Sentinel/clamdserver/FileCopies.h"
 

@@ -65,8 +65,8 @@ struct Coverage {
 
     QByteArray bytes() const
     {
-        return i64(bytesTotal) + i64(bytesScanned) + engines + gaps + limitsHit + ruleSetDigest + i64(0)
-            + notLookedInto + i64(0) + u8(wholeEvaluated);
+        return i64(bytesTotal) + i64(bytesScanned) + engines + gaps + limitsHit + ruleSetDigest
+            + i64(0) + notLookedInto + i64(0) + u8(wholeEvaluated);
     }
 };
 

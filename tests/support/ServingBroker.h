@@ -17,9 +17,11 @@ namespace Sentinel::Test {
 //! sentinel that runs on its own have it. Its rules are markerRules(), and what else is given.
 class ServingBroker {
 public:
-    explicit ServingBroker(const QByteArray &moreRules = {}) : m_rules(markerRules() + moreRules)
+    explicit ServingBroker(const QByteArray &moreRules = {}, ClamdUse clamd = {})
+        : m_rules(markerRules() + moreRules)
     {
         Broker::Settings settings;
+        settings.clamd = std::move(clamd);
         settings.rules.fleet.program = SENTINEL_BINARY;
         settings.rules.fleet.rules = {m_rules.settings().rulePaths, {}};
         settings.scanning.workers.maxWorkers = 2;
