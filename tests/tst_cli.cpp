@@ -136,8 +136,9 @@ private Q_SLOTS:
         QVERIFY(value("durationMs").toDouble() > 0);
         const QJsonObject coverage = value("coverage").toObject();
         QCOMPARE(coverage.keys(),
-            QStringList({"bytesScanned"_L, "bytesTotal"_L, "engines"_L, "findingsOmitted"_L,
-                "limitsHit"_L, "membersScanned"_L, "notLookedInto"_L, "ruleSetDigest"_L}));
+            QStringList(
+                {"bytesScanned"_L, "bytesTotal"_L, "engines"_L, "findingsOmitted"_L, "gaps"_L,
+                    "limitsHit"_L, "membersScanned"_L, "notLookedInto"_L, "ruleSetDigest"_L}));
         QCOMPARE(coverage["bytesScanned"_L].toInt(), 68);
         QCOMPARE(coverage["ruleSetDigest"_L].toString().size(), 64);
         const QJsonObject finding = value("findings").toArray().at(0).toObject();

@@ -260,7 +260,7 @@ void TestCliClamdServer::conversations_asOfARealClamd()
     for (const QByteArray &said : std::initializer_list<QByteArray>{"nPING\n", "zPING\0"_ba, "PING",
              "PING\r\n", "nPING \n", "nFOO\n", "zFOO\0"_ba, "\n", "z\0"_ba, "nEND\n", "IDSESSION\n",
              "nINSTREAM\n" + stream, "zINSTREAM\0"_ba + stream, "nINSTREAM\n" + chunks({}),
-             "nINSTREAM\n" + chunks(marked, 1), "INSTREAM\n", "nINSTREAM\n\xff\xff\xff\xff"_ba,
+             "nINSTREAM\n" + chunks(marked, 5), "INSTREAM\n", "nINSTREAM\n\xff\xff\xff\xff"_ba,
              "zFILDES\0\1"_ba, "nFILDES\n\1", "nFILDES\nx", "nSCAN\n",
              "zIDSESSION\0zPING\0zPING\0zEND\0"_ba, "nIDSESSION\nzPING\0nPING\nzEND\0"_ba,
              "nIDSESSION\nnINSTREAM\n" + stream + "zINSTREAM\0"_ba + chunks("hi") + "nPING\nnEND\n",

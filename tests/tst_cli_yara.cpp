@@ -87,9 +87,14 @@ Hits hitsOfYara(const QString &rules, const QString &fileList)
 
 Hits hitsOfSentinel(const QString &rules, const QStringList &files)
 {
-    const CliRun run = runSentinel(QStringList{QStringLiteral("scan"), QStringLiteral("--json"),
-                                       QStringLiteral("--rules"), rules}
-        + files);
+    // yara looks into no archive.
+    const QTemporaryDir place;
+    const QString settings = place.filePath(QStringLiteral("settings.toml"));
+    writeFile(settings, "archives.enabled = false\n");
+    const CliRun run =
+        runSentinel(QStringList{QStringLiteral("scan"), QStringLiteral("--json"),
+                        QStringLiteral("--config"), settings, QStringLiteral("--rules"), rules}
+            + files);
     Hits hits;
     qsizetype unscanned = 0;
     for (const QJsonObject &object : run.objects()) {

@@ -139,8 +139,11 @@ QString SettingsInForce::toToml() const
         const QString where = origin.layer == Layer::File
             ? QStringLiteral("%1:%2").arg(printable(m_filePath)).arg(origin.line)
             : nameOf(origin.layer);
+        const SettingValue value = key->valueIn(m_values);
         text += QStringLiteral("%1 = %2 # %3\n")
-                    .arg(key->lastName(), key->toToml(absolute(key->valueIn(m_values))), where);
+                    .arg(key->lastName(),
+                        key->toToml(origin.layer == Layer::CommandLine ? absolute(value) : value),
+                        where);
     }
     return text;
 }
