@@ -153,6 +153,9 @@ void checkSystem(const QString &socketPath, std::vector<Check> &checks)
         QStringLiteral("%1 at %2").arg((*client)->welcome().product, shown)});
     checks.push_back(eicarCheck(**client));
     const auto status = (*client)->status();
+    if (status && status->clamd)
+        checks.push_back(
+            {QStringLiteral("clamd"), status->clamd->isReachable, describe(*status->clamd)});
     const QString troubles = status ? status->troubles.join(u' ') : status.error();
     checks.push_back({QStringLiteral("status"), troubles.isEmpty(),
         troubles.isEmpty() ? describe((*client)->welcome().rules) : troubles});

@@ -66,26 +66,6 @@ QString sandboxText(const std::vector<SandboxFeature> &sandbox)
     return text;
 }
 
-QString clamdText(const ClamdStatus &clamd)
-{
-    QString text = clamd.isReachable ? QStringLiteral("at %1").arg(clamd.address)
-                                     : QStringLiteral("at %1, away").arg(clamd.address);
-    if (!clamd.version.isEmpty())
-        text += QStringLiteral(", %1").arg(clamd.version);
-    if (clamd.signatures > 0)
-        text += QStringLiteral(", signatures %1").arg(clamd.signatures);
-    if (clamd.signaturesMadeAt > 0) {
-        text += QStringLiteral(" of %1").arg(
-            QDateTime::fromSecsSinceEpoch(clamd.signaturesMadeAt).date().toString(Qt::ISODate));
-    }
-    text += QStringLiteral("; %1 scans, %2 connections")
-                .arg(QLocale::c().toString(clamd.scans))
-                .arg(clamd.connections);
-    if (!clamd.trouble.isEmpty())
-        text += QStringLiteral("; %1").arg(clamd.trouble);
-    return text;
-}
-
 QString line(const char *name, const QString &text)
 {
     return printable(QStringLiteral("%1 %2").arg(QLatin1StringView(name), -9).arg(text));
@@ -144,6 +124,26 @@ QJsonValue toJson(const std::optional<ClamdStatus> &clamd)
 
 } // namespace
 
+QString describe(const ClamdStatus &clamd)
+{
+    QString text = clamd.isReachable ? QStringLiteral("at %1").arg(clamd.address)
+                                     : QStringLiteral("at %1, away").arg(clamd.address);
+    if (!clamd.version.isEmpty())
+        text += QStringLiteral(", %1").arg(clamd.version);
+    if (clamd.signatures > 0)
+        text += QStringLiteral(", signatures %1").arg(clamd.signatures);
+    if (clamd.signaturesMadeAt > 0) {
+        text += QStringLiteral(" of %1").arg(
+            QDateTime::fromSecsSinceEpoch(clamd.signaturesMadeAt).date().toString(Qt::ISODate));
+    }
+    text += QStringLiteral("; %1 scans, %2 connections")
+                .arg(QLocale::c().toString(clamd.scans))
+                .arg(clamd.connections);
+    if (!clamd.trouble.isEmpty())
+        text += QStringLiteral("; %1").arg(clamd.trouble);
+    return text;
+}
+
 QString describe(const RuleSetSummary &rules)
 {
     return QStringLiteral("%1 rules in %2 files, %3")
@@ -187,7 +187,7 @@ QStringList describe(const SentinelStatus &status)
     }
     lines.append(line("sandbox", sandboxText(status.sandbox)));
     if (status.clamd)
-        lines.append(line("clamd", clamdText(*status.clamd)));
+        lines.append(line("clamd", describe(*status.clamd)));
     for (const QString &trouble : status.troubles)
         lines.append(line("trouble", trouble));
     return lines;

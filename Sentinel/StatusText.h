@@ -15,6 +15,9 @@ QStringList describe(const SentinelStatus &status);
 //! \brief All of \p status.
 QJsonObject toJson(const SentinelStatus &status);
 
+//! \brief "at /run/clamd, 1.4.6, signatures 27000 of 2026-11-20; ...".
+QString describe(const ClamdStatus &clamd);
+
 //! \brief "1,204 rules in 12 files, 9f3a0c12": which rules \p rules are, in short.
 QString describe(const RuleSetSummary &rules);
 
