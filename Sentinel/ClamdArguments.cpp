@@ -44,10 +44,18 @@ std::unexpected<QString> unknown(const char *what, const QByteArray &name)
 
 } // namespace
 
-std::expected<ClamdServerSettings, QString> clamdSettingsOf(const CommandLine &line)
+std::expected<ClamdServerSettings, QString> clamdSettingsOf(
+    const CommandLine &line, const ClamdServerProgramSettings &program)
 {
+    if (line.has("clamd-socket") && line.has("spawned"))
+        return std::unexpected(QStringLiteral("--clamd-socket and --spawned exclude each other"));
     ClamdServerSettings settings;
-    if (!line.has("clamd-socket")) {
+    if (line.has("spawned"))
+        return settings; // for its client alone
+    settings.socketPath = line.has("clamd-socket")
+        ? QFileInfo(line.paths("clamd-socket").constLast()).absoluteFilePath()
+        : program.socketPath;
+    if (settings.socketPath.isEmpty()) {
         for (const char *option : {"clamd-group", "clamd-user", "clamd-allow"}) {
             if (line.has(option))
                 return std::unexpected(
@@ -55,20 +63,24 @@ std::expected<ClamdServerSettings, QString> clamdSettingsOf(const CommandLine &l
         }
         return settings;
     }
-    if (line.has("spawned"))
-        return std::unexpected(QStringLiteral("--clamd-socket and --spawned exclude each other"));
-    settings.socketPath = QFileInfo(line.paths("clamd-socket").constLast()).absoluteFilePath();
-    if (const auto name = line.value("clamd-group")) {
-        settings.group = groupOf(*name);
+    const QByteArray group = line.value("clamd-group").value_or(program.group.toUtf8());
+    if (!group.isEmpty()) {
+        settings.group = groupOf(group);
         if (!settings.group)
-            return unknown("group", *name);
+            return unknown("group", group);
     }
-    for (const QByteArray &name : line.values("clamd-user")) {
+    QByteArrayList users = line.values("clamd-user");
+    if (users.isEmpty()) {
+        for (const QString &user : program.users)
+            users.append(user.toUtf8());
+    }
+    for (const QByteArray &name : users) {
         const auto user = userOf(name);
         if (!user)
             return unknown("user", name);
         settings.users.push_back(*user);
     }
+    settings.allowReload = program.allowsReload;
     for (const QByteArray &command : line.values("clamd-allow")) {
         if (command != "reload")
             return std::unexpected(QStringLiteral("--clamd-allow takes reload"));

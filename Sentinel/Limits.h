@@ -67,6 +67,8 @@ inline constexpr qint64 maxMemberBytesSetting = maxHeldMemberBytes;
 inline constexpr int maxExpansionRatioSetting = 1'000'000;
 inline constexpr int maxArchivePasswords = 32;
 inline constexpr int maxFileTypes = 8;
+inline constexpr int maxAccountNameBytes = 256;
+inline constexpr int maxClamdUsers = 64;
 inline constexpr qsizetype maxSocketPathBytes = 107; //!< with its end, what the kernel takes
 inline constexpr int maxRulePaths = 1'000;
 

@@ -117,7 +117,7 @@ std::expected<Mode, QString> modeOf(const CommandLine &line, const ProgramSettin
 //! The mode of \p line, with its sockets open.
 std::expected<Mode, QString> openMode(const CommandLine &line, const ProgramSettings &settings)
 {
-    auto clamd = clamdSettingsOf(line);
+    auto clamd = clamdSettingsOf(line, settings.clamdServer);
     if (!clamd)
         return std::unexpected(clamd.error());
     auto mode = modeOf(line, settings);

@@ -50,10 +50,11 @@ private Q_SLOTS:
         write("large", noise(4 * Limits::mib));
         write("too large", noise(6 * Limits::mib));
         write("client.conf", "LocalSocket " + socketPath().toUtf8() + '\n');
+        write("settings.toml",
+            "[clamdserver]\nsocket = '" + socketPath().toUtf8()
+                + "'\nallow-reload = true\n[scan]\nmax-size = '5 MiB'\n");
         m_sentinel = std::make_unique<ServingSentinel>(m_rules->settings().rulePaths, QString(),
-            QStringList{QStringLiteral("--clamd-socket"), socketPath(),
-                QStringLiteral("--max-size"), QStringLiteral("5M"), QStringLiteral("--clamd-allow"),
-                QStringLiteral("reload")});
+            QStringList{QStringLiteral("--config"), path("settings.toml")});
     }
     void cleanupTestCase()
     {

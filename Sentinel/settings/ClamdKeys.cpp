@@ -3,7 +3,9 @@
 #include "Sentinel/Limits.h"
 #include "Sentinel/clamd/ClamdAddress.h"
 #include "Sentinel/settings/SettingKeys.h"
+#include "Sentinel/settings/TomlText.h"
 
+#include <algorithm>
 #include <array>
 
 namespace Sentinel {
@@ -21,6 +23,37 @@ std::optional<QString> checkAddress(const SettingValue &value)
         return std::nullopt;
     const auto address = ClamdAddress::parse(text);
     return address ? std::nullopt : std::optional(address.error());
+}
+
+std::optional<QString> checkPathOrNone(const SettingValue &value)
+{
+    const auto &path = std::get<QString>(value);
+    if (path.isEmpty() || (path.startsWith(u'/') && !path.contains(QChar::Null)))
+        return std::nullopt;
+    return QStringLiteral("%1 is not an absolute path").arg(tomlText(path));
+}
+
+std::optional<QString> checkAccount(const QString &name)
+{
+    const auto isOdd = [](QChar c) { return c.isSpace() || c == u':' || c < u' '; };
+    if (!name.isEmpty() && std::ranges::none_of(name, isOdd))
+        return std::nullopt;
+    return QStringLiteral("%1 is no name of an account").arg(tomlText(name));
+}
+
+std::optional<QString> checkGroup(const SettingValue &value)
+{
+    const auto &name = std::get<QString>(value);
+    return name.isEmpty() ? std::nullopt : checkAccount(name);
+}
+
+std::optional<QString> checkUsers(const SettingValue &value)
+{
+    for (const QString &name : std::get<QStringList>(value)) {
+        if (auto problem = checkAccount(name))
+            return problem;
+    }
+    return std::nullopt;
 }
 
 std::optional<QString> checkTypes(const SettingValue &value)
@@ -75,9 +108,34 @@ constexpr std::array keys{
         .help = "what is larger it is not asked about: TooLarge",
         .least = 1,
         .most = Limits::maxClamdBytes},
+
+    SettingKey{.name = "clamdserver.socket",
+        .place = [](ProgramSettings &all) -> QString & { return all.clamdServer.socketPath; },
+        .help = "where programs that speak clamd's protocol are served",
+        .most = Limits::maxSocketPathBytes,
+        .form = "an absolute path, up to 107 bytes",
+        .check = &checkPathOrNone,
+        .openDefault = "nowhere"},
+    SettingKey{.name = "clamdserver.group",
+        .place = [](ProgramSettings &all) -> QString & { return all.clamdServer.group; },
+        .help = "its members may connect there",
+        .most = Limits::maxAccountNameBytes,
+        .form = "a name or number of up to 256 bytes",
+        .check = &checkGroup,
+        .openDefault = "only this user and root"},
+    SettingKey{.name = "clamdserver.users",
+        .place = [](ProgramSettings &all) -> QStringList & { return all.clamdServer.users; },
+        .help = "who else may connect there",
+        .most = Limits::maxClamdUsers,
+        .form = "a list of names or numbers, up to 64",
+        .check = &checkUsers},
+    SettingKey{.name = "clamdserver.allow-reload",
+        .place = [](ProgramSettings &all) -> bool & { return all.clamdServer.allowsReload; },
+        .help = "obey RELOAD there"},
 };
 
-static_assert(Limits::maxSocketPathBytes == 107); // .form says so
+static_assert(Limits::maxSocketPathBytes == 107 && Limits::maxAccountNameBytes == 256
+    && Limits::maxClamdUsers == 64); // .form says so
 
 } // namespace
 

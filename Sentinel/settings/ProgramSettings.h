@@ -26,6 +26,14 @@ struct ClamdProgramSettings {
     qint64 maxBytes = Limits::maxScanBytes;
 };
 
+//! \brief What can be set of the server side that speaks clamd's protocol.
+struct ClamdServerProgramSettings {
+    QString socketPath; //!< empty: there is none
+    QString group; //!< whose members may connect, by name or number
+    QStringList users; //!< who else may, by name or number
+    bool allowsReload = false;
+};
+
 //! \brief Everything that can be set of the program `sentinel`.
 //!
 //! Its own defaults are the program's: nothing else says them. What follows from the machine or
@@ -46,6 +54,7 @@ struct ProgramSettings {
 
     ArchiveSettings archives;
     ClamdProgramSettings clamd;
+    ClamdServerProgramSettings clamdServer;
 
     bool failsClosed = false; //!< what could not be scanned is not released
     bool blocksSuspicious = true;
