@@ -22,11 +22,9 @@ dev_t memfdDevice()
     return device;
 }
 
-} // namespace
-
-std::optional<QString> fileProblem(int descriptor)
+//! As fileProblem(); \p status is the file's if there is no problem.
+std::optional<QString> lookAt(int descriptor, struct stat &status)
 {
-    struct stat status { };
     if (::fstat(descriptor, &status) != 0)
         return QStringLiteral("the content cannot be looked at");
     if (!S_ISREG(status.st_mode))
@@ -37,13 +35,19 @@ std::optional<QString> fileProblem(int descriptor)
     return std::nullopt;
 }
 
+} // namespace
+
+std::optional<QString> fileProblem(int descriptor)
+{
+    struct stat status { };
+    return lookAt(descriptor, status);
+}
+
 std::optional<QString> contentProblem(int descriptor)
 {
-    if (auto problem = fileProblem(descriptor))
-        return problem;
     struct stat status { };
-    if (::fstat(descriptor, &status) != 0)
-        return QStringLiteral("the content cannot be looked at");
+    if (auto problem = lookAt(descriptor, status))
+        return problem;
     const int seals = ::fcntl(descriptor, F_GET_SEALS); // -1 where files have none
     if (seals >= 0 && (seals & F_SEAL_SHRINK) != 0)
         return std::nullopt;

@@ -2,6 +2,7 @@
 #include "SecurityTap/content/FileType.h"
 #include "Sentinel/Limits.h"
 #include "Sentinel/clamd/ClamdAddress.h"
+#include "Sentinel/settings/PathCheck.h"
 #include "Sentinel/settings/SettingKeys.h"
 #include "Sentinel/settings/TomlText.h"
 
@@ -23,14 +24,6 @@ std::optional<QString> checkAddress(const SettingValue &value)
         return std::nullopt;
     const auto address = ClamdAddress::parse(text);
     return address ? std::nullopt : std::optional(address.error());
-}
-
-std::optional<QString> checkPathOrNone(const SettingValue &value)
-{
-    const auto &path = std::get<QString>(value);
-    if (path.isEmpty() || (path.startsWith(u'/') && !path.contains(QChar::Null)))
-        return std::nullopt;
-    return QStringLiteral("%1 is not an absolute path").arg(tomlText(path));
 }
 
 std::optional<QString> checkAccount(const QString &name)

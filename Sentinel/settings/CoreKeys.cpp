@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/Limits.h"
+#include "Sentinel/settings/PathCheck.h"
 #include "Sentinel/settings/SettingKeys.h"
-#include "Sentinel/settings/TomlText.h"
 
 #include <array>
 
@@ -17,20 +17,6 @@ constexpr std::array isolationNames{"in-process", "spawned", "system"};
 constexpr qint64 longest = milliseconds(Limits::maxTimeSetting).count();
 constexpr qint64 longestSlice = milliseconds(std::chrono::seconds(1)).count();
 constexpr qint64 longestIdling = milliseconds(std::chrono::hours(1)).count();
-
-//! Whoever reads a file need not be where it was written.
-std::optional<QString> checkPath(const QString &path)
-{
-    if (path.startsWith(u'/') && !path.contains(QChar::Null))
-        return std::nullopt;
-    return QStringLiteral("%1 is not an absolute path").arg(tomlText(path));
-}
-
-std::optional<QString> checkPathOrNone(const SettingValue &value)
-{
-    const auto &path = std::get<QString>(value);
-    return path.isEmpty() ? std::nullopt : checkPath(path);
-}
 
 std::optional<QString> checkPaths(const SettingValue &value)
 {
