@@ -273,7 +273,7 @@ void ArchiveScan::endScan(Level &level, ScanResult result)
     if (member.isWhole)
         m_tally.addMember(member.place, std::move(result));
     else
-        m_tally.addPart(member.place, std::move(result));
+        m_tally.addPart(member.place, result);
     const QString filePath =
         level.filePath.isEmpty() ? QString() : level.filePath + u'!' + member.name.path();
     Level inner{level.scanned, member.name.fileName(), filePath, member.place};

@@ -60,7 +60,7 @@ void ArchiveTally::addFile(ScanResult result)
 
 void ArchiveTally::addMember(const QString &place, ScanResult result)
 {
-    addFindings(place, result);
+    addPart(place, result);
     if (result.coverage().isComplete()) {
         ++m_coverage.membersScanned;
         return;
@@ -71,12 +71,7 @@ void ArchiveTally::addMember(const QString &place, ScanResult result)
         why.isEmpty() ? result.detail() : why);
 }
 
-void ArchiveTally::addPart(const QString &place, ScanResult result)
-{
-    addFindings(place, result);
-}
-
-void ArchiveTally::addFindings(const QString &place, const ScanResult &result)
+void ArchiveTally::addPart(const QString &place, const ScanResult &result)
 {
     m_coverage.findingsOmitted += result.coverage().findingsOmitted;
     for (Finding finding : result.findings()) {

@@ -37,7 +37,7 @@ public:
     //! A member, which is at \p place and was there as a whole.
     void addMember(const QString &place, ScanResult result);
     //! A member of which only a part was there: what is found in it counts.
-    void addPart(const QString &place, ScanResult result);
+    void addPart(const QString &place, const ScanResult &result);
     //! Something at \p place was left unseen; \p text says more, to people.
     void addTrouble(Trouble trouble, const QString &place, const QString &text = {});
     //! An archive was opened: its reader is one of the engines.
@@ -54,8 +54,6 @@ private:
         QString first; // where, and what
         qint64 more = 0;
     };
-
-    void addFindings(const QString &place, const ScanResult &result);
 
     std::optional<ScanResult> m_file;
     Coverage m_coverage;
