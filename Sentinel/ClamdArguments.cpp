@@ -81,10 +81,17 @@ std::expected<ClamdServerSettings, QString> clamdSettingsOf(
         settings.users.push_back(*user);
     }
     settings.allowReload = program.allowsReload;
+    settings.allowShutdown = program.allowsShutdown;
+    settings.allowPaths = program.allowsPaths;
     for (const QByteArray &command : line.values("clamd-allow")) {
-        if (command != "reload")
-            return std::unexpected(QStringLiteral("--clamd-allow takes reload"));
-        settings.allowReload = true;
+        if (command == "reload")
+            settings.allowReload = true;
+        else if (command == "shutdown")
+            settings.allowShutdown = true;
+        else if (command == "paths")
+            settings.allowPaths = true;
+        else
+            return std::unexpected(QStringLiteral("--clamd-allow takes reload, shutdown or paths"));
     }
     return settings;
 }

@@ -7,6 +7,7 @@
 #include "Sentinel/Output.h"
 #include "Sentinel/ResultJson.h"
 #include "Sentinel/SettingOptions.h"
+#include "Sentinel/Subcommand.h"
 #include "Sentinel/settings/SettingKeys.h"
 
 #include <QFile>
@@ -128,8 +129,6 @@ int check(const CommandLine &line, Output &output)
         for (const SettingsProblem &problem : checked.problems)
             output.result(printable(describe(problem)));
     }
-    if (!output.flush())
-        return exitTrouble;
     return checked.problems.empty() ? exitGood : exitBadSettings;
 }
 
@@ -160,22 +159,16 @@ int show(const CommandLine &line, Output &output)
         output.result(jsonOf(*settings));
     else
         output.result(settings->toToml().trimmed());
-    return output.flush() ? exitGood : exitTrouble;
+    return exitGood;
 }
 
 int example(const CommandLine &, Output &output)
 {
     output.result(exampleSettings().trimmed());
-    return output.flush() ? exitGood : exitTrouble;
+    return exitGood;
 }
 
-struct Subcommand {
-    const char *name;
-    const CommandSpec &spec;
-    int (*run)(const CommandLine &line, Output &output);
-};
-
-constexpr std::array subcommands{
+constexpr std::array configSubcommands{
     Subcommand{"check", checkSpec, &check},
     Subcommand{"show", showSpec, &show},
     Subcommand{"example", exampleSpec, &example},
@@ -185,22 +178,7 @@ constexpr std::array subcommands{
 
 int runConfig(const QByteArrayList &arguments)
 {
-    Output output;
-    for (const Subcommand &one : subcommands) {
-        if (arguments.value(0) != one.name)
-            continue;
-        const auto line = parseOrExplain(one.spec, arguments.sliced(1), output);
-        return line ? one.run(*line, output) : line.error();
-    }
-    if (arguments.contains("--help") || arguments.contains("-h")) {
-        for (const Subcommand &one : subcommands)
-            output.result(helpText(one.spec));
-        return output.flush() ? exitGood : exitTrouble;
-    }
-    output.message(
-        QStringLiteral("config needs to be told what to do: check, show or example (see: sentinel "
-                       "config --help)"));
-    return exitTrouble;
+    return runSubcommand("config", configSubcommands, arguments);
 }
 
 } // namespace Sentinel

@@ -2,6 +2,7 @@
 #include "Sentinel/Fetch.h"
 
 #include "SecurityTap/content/FileName.h"
+#include "SecurityTap/inspection/Origin.h"
 
 #include <QLocale>
 
@@ -28,10 +29,25 @@ QString networkError(const QNetworkReply &reply)
     return QStringLiteral("Nothing was saved: %1").arg(printable(what));
 }
 
+//! What its user can do about a threat that is withheld; behind what was found.
+QString whatNext(const Outcome &outcome)
+{
+    if (!outcome.item.isEmpty())
+        return QStringLiteral("\nIt is in quarantine: sentinel quarantine show %1")
+            .arg(outcome.item);
+    if (outcome.disposition != Disposition::Warn || outcome.result.sha256().isEmpty())
+        return {};
+    return QStringLiteral("\nIf you trust it: sentinel allow add --sha256 %1 --url %2 --why TEXT, "
+                          "and fetch it again")
+        .arg(QString::fromLatin1(outcome.result.sha256().toHex()),
+            printable(Origin::of(outcome.metadata.url).toString()));
+}
+
 } // namespace
 
-Fetch::Fetch(RequestServerPlugin &plugin, Output &output, FetchTarget target)
-    : m_output(output), m_target(std::move(target)), m_manager(plugin)
+Fetch::Fetch(
+    RequestServerPlugin &plugin, Output &output, FetchTarget target, Download::Privacy privacy)
+    : m_output(output), m_target(std::move(target)), m_privacy(privacy), m_manager(plugin)
 {
 }
 
@@ -46,6 +62,8 @@ void Fetch::start(const QUrl &url)
     request.setAttribute(
         QNetworkRequest::Attribute(TapAccessManager::DestinationDirectoryAttribute),
         m_target.directory);
+    request.setAttribute(QNetworkRequest::Attribute(TapAccessManager::PrivateAttribute),
+        m_privacy == Download::Privacy::Private);
     request.setTransferTimeout();
     m_reply = qobject_cast<TapReply *>(m_manager.get(request));
     Q_ASSERT(m_reply);
@@ -79,19 +97,20 @@ void Fetch::conclude()
     Q_EMIT ended(report());
 }
 
-Fetch::Report Fetch::report() const
+Fetch::Report Fetch::report()
 {
     Report report;
     report.url = m_reply->url();
     report.outcome = m_reply->outcome();
     const ScanResult *result = report.outcome ? &report.outcome->result : nullptr;
-    const bool isWithheld = report.outcome && report.outcome->disposition == Disposition::Block;
+    const bool isWithheld = report.outcome && report.outcome->disposition != Disposition::Release;
     if (m_isCancelled) {
         report.message = QStringLiteral("Cancelled: nothing was saved.");
         report.hasFailed = true;
     } else if (isWithheld && result->isThreat()) {
         report.code = exitThreat;
-        report.message = QStringLiteral("Withheld: %1").arg(describe(*result));
+        report.message =
+            QStringLiteral("Withheld: %1%2").arg(describe(*result), whatNext(*report.outcome));
     } else if (isWithheld && isReleasable(result->reason())) {
         report.code = exitNotScanned;
         report.message = QStringLiteral("Not released: %1").arg(describe(*result));
@@ -108,7 +127,7 @@ Fetch::Report Fetch::report() const
 }
 
 //! Puts the file into place.
-Fetch::Report Fetch::release(Report report) const
+Fetch::Report Fetch::release(Report report)
 {
     const QString name = m_target.name.isEmpty() ? sanitisedFileName(proposedFileName(
                              m_reply->rawHeader("Content-Disposition"), m_reply->url()))
@@ -126,12 +145,15 @@ Fetch::Report Fetch::release(Report report) const
     }
     report.hasFailed = false;
     report.path = *path;
+    if (m_privacy == Download::Privacy::Usual)
+        m_desktop.tell(*path, m_reply->url());
     const ScanResult &result = report.outcome->result;
     if (result.verdict() == Verdict::Clean) {
         report.code = exitGood;
         report.message = QStringLiteral("Clean: %1").arg(printable(*path));
     } else {
-        report.code = result.isThreat() ? exitThreat : exitNotScanned;
+        // A threat that is released was allowed by name: an exception, or the policy.
+        report.code = result.isThreat() ? exitGood : exitNotScanned;
         report.message =
             QStringLiteral("%1; released all the same: %2").arg(describe(result), printable(*path));
     }

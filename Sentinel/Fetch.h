@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "SecurityTap/content/DesktopMetadata.h"
 #include "SecurityTap/network/TapAccessManager.h"
 #include "SecurityTap/network/TapReply.h"
 #include "Sentinel/ExitCode.h"
@@ -31,7 +32,8 @@ public:
     };
 
     //! \p plugin and \p output outlive this.
-    Fetch(RequestServerPlugin &plugin, Output &output, FetchTarget target);
+    Fetch(
+        RequestServerPlugin &plugin, Output &output, FetchTarget target, Download::Privacy privacy);
 
     void start(const QUrl &url);
     void cancel();
@@ -42,11 +44,13 @@ Q_SIGNALS:
 private:
     void showProgress(qint64 received, qint64 total);
     void conclude();
-    Report report() const;
-    Report release(Report report) const;
+    Report report();
+    Report release(Report report);
 
     Output &m_output;
     const FetchTarget m_target;
+    const Download::Privacy m_privacy;
+    DesktopMetadata m_desktop;
     TapAccessManager m_manager;
     TapReply *m_reply = nullptr; // the manager's child
     bool m_isCancelled = false;

@@ -30,6 +30,7 @@ constexpr std::array fetchOptions{
     failClosedOption,
     failOpenOption,
     OptionSpec{"force", 0, nullptr, false, "replace a file of that name"},
+    OptionSpec{"private", 0, nullptr, false, "do not write down with the file where it came from"},
     OptionSpec{"output", 'o', "FILE|DIR", false,
         "where to put the file (default: the current directory,\nunder the name that the server "
         "proposes)"},
@@ -41,7 +42,7 @@ constexpr CommandSpec fetchSpec{
     "Downloads a file by http or https. It appears in its place after its verdict, complete, or\n"
     "not at all.",
     fetchOptions,
-    "  0  clean, and released\n"
+    "  0  released: clean, or a threat that an exception or the policy allows\n"
     "  1  a threat, and withheld\n"
     "  2  usage, settings, rule, network or storage error, or cancelled; nothing was released\n"
     "  3  not scanned; released, except with --fail-closed: the message\n     says why\n",
@@ -71,12 +72,27 @@ QByteArray jsonOf(const Fetch::Report &report)
         QStringLiteral("size"), hasOutcome ? QJsonValue(report.outcome->sizeBytes) : QJsonValue());
     object.insert(QStringLiteral("disposition"),
         nameOf(hasOutcome ? report.outcome->disposition : Disposition::Block));
+    object.insert(
+        QStringLiteral("clause"), hasOutcome ? QJsonValue(report.outcome->clause) : QJsonValue());
+    const bool hasItem = hasOutcome && !report.outcome->item.isEmpty();
+    object.insert(
+        QStringLiteral("item"), hasItem ? QJsonValue(report.outcome->item) : QJsonValue());
     object.insert(QStringLiteral("path"), QJsonValue());
     if (!report.path.isEmpty())
         setPath(object, QFile::encodeName(report.path));
     object.insert(
         QStringLiteral("error"), report.hasFailed ? QJsonValue(report.message) : QJsonValue());
     return jsonLine(object);
+}
+
+QString lateThreatText(const LateThreat &threat, Disposition taken)
+{
+    const QString path = threat.record.path;
+    return QStringLiteral("A threat in what was fetched before: %1: %2; %3")
+        .arg(path.isEmpty() ? QStringLiteral("(no file)") : printable(path),
+            describe(threat.result),
+            taken == Disposition::Quarantine ? QStringLiteral("it is in quarantine now")
+                                             : QStringLiteral("it is still there"));
 }
 
 TapSettings tapSettings(const SettingsInForce &inForce)
@@ -89,19 +105,33 @@ TapSettings tapSettings(const SettingsInForce &inForce)
     settings.rules = values.ruleOptions();
     settings.scanning = values.scanning;
     settings.policy = values.policy();
+    settings.custody = values.custody();
+    // A fetch may be the only one who comes by: what is due is done at once.
+    settings.custody->jobs.startDelay = {};
+    // It does not judge what was fetched before, whose rules may have been others on purpose.
+    settings.custody->rescans.maxJudgedAgain = 0;
     return settings;
 }
 
-int fetch(const QUrl &url, FetchTarget target, TapSettings settings, bool asJson, Output &output)
+int fetch(const QUrl &url, FetchTarget target, TapSettings settings, const CommandLine &line,
+    Output &output)
 {
+    const bool asJson = line.has("json");
     SecurityTapPlugin plugin(std::move(settings));
     if (!plugin.tap()) {
-        for (const QString &line : plugin.errorString().split(u'\n', Qt::SkipEmptyParts))
-            output.message(printable(line));
+        for (const QString &problem : plugin.errorString().split(u'\n', Qt::SkipEmptyParts))
+            output.message(printable(problem));
         return exitTrouble;
     }
+    QObject::connect(plugin.tap(), &SecurityTap::lateThreat, &plugin,
+        [&output](const LateThreat &threat, Disposition taken) {
+            output.message(lateThreatText(threat, taken));
+        });
+    QObject::connect(plugin.tap(), &SecurityTap::custodyTrouble, &plugin,
+        [&output](const QString &text) { output.message(printable(text)); });
     SignalWatch signalWatch;
-    Fetch fetch(plugin, output, std::move(target));
+    Fetch fetch(plugin, output, std::move(target),
+        line.has("private") ? Download::Privacy::Private : Download::Privacy::Usual);
     QObject::connect(&signalWatch, &SignalWatch::interrupted, &fetch, &Fetch::cancel);
     QObject::connect(&fetch, &Fetch::ended, &fetch, [&](const Fetch::Report &report) {
         if (asJson)
@@ -162,7 +192,7 @@ int runFetch(const QByteArrayList &arguments)
     const auto settings = scanSettingsOrExplain(*line, output);
     if (!settings)
         return settings.error();
-    return fetch(*url, *target, tapSettings(*settings), line->has("json"), output);
+    return fetch(*url, *target, tapSettings(*settings), *line, output);
 }
 
 } // namespace Sentinel

@@ -43,6 +43,8 @@ inline constexpr qsizetype clamdReadBytes = 64 * kib; //!< of one client at a ti
 inline constexpr int clamdReadsPerTurn = 8; //!< before others of the event loop have theirs
 inline constexpr qsizetype maxClamdUnsentBytes = 64 * kib;
 inline constexpr int clamdCopyThreads = 4;
+inline constexpr int maxClamdWalkDepth = 15; //!< as clamd's MaxDirectoryRecursion
+inline constexpr int maxClamdWalkFiles = 10'000'000; //!< below one path
 inline constexpr std::chrono::seconds maxClamdIdleTime{120}; //!< as clamd's ReadTimeout
 inline constexpr std::chrono::minutes maxClamdContentTime{10};
 
@@ -67,10 +69,19 @@ inline constexpr qint64 maxMemberBytesSetting = maxHeldMemberBytes;
 inline constexpr int maxExpansionRatioSetting = 1'000'000;
 inline constexpr int maxArchivePasswords = 32;
 inline constexpr int maxFileTypes = 8;
+inline constexpr int maxKeptItemsSetting = 1'000'000; //!< in quarantine, or releases on record
+inline constexpr int maxKeptDaysSetting = 3'650;
 inline constexpr int maxAccountNameBytes = 256;
 inline constexpr int maxClamdUsers = 64;
 inline constexpr qsizetype maxSocketPathBytes = 107; //!< with its end, what the kernel takes
+//! Of an audit log that is replayed, many times what is written there.
+inline constexpr qint64 maxReplayLineBytes = mib;
+inline constexpr int maxBrokenLinesTold = 20;
 inline constexpr int maxRulePaths = 1'000;
+
+// Showing the audit log
+inline constexpr int maxLogLinesKept = 1'000'000; //!< for the last of them to be shown
+inline constexpr int maxBrokenLinesNamed = 100; //!< the rest is counted
 
 // Proving new rules: what a healthy set needs 10 ms for, with 7,000 rules 20 ms
 inline constexpr std::chrono::seconds canaryTime{2}; //!< the machine may have other things to do

@@ -19,17 +19,17 @@ namespace Sentinel {
 
 namespace {
 
-constexpr std::array checkOptions{
+constexpr std::array rulesCheckOptions{
     OptionSpec{"rules", 0, "PATH", true, "the same as a PATH"},
     OptionSpec{"json", 0, nullptr, false, "one JSON object instead of lines"},
 };
 
-constexpr CommandSpec checkSpec{
+constexpr CommandSpec rulesCheckSpec{
     "rules check",
     "[PATH...]",
     "Compiles rule files, and all *.yar and *.yara files below directories (default: the rules\n"
     "shipped). Prints what the compiler says of them, as FILE:LINE: LEVEL: MESSAGE.",
-    checkOptions,
+    rulesCheckOptions,
     "  0  the rules compile\n"
     "  1  they do not\n"
     "  2  usage error\n",
@@ -81,7 +81,7 @@ void printLines(const RuleSet *ruleSet, const std::vector<RuleProblem> &problems
 
 int check(const QByteArrayList &arguments, Output &output)
 {
-    const auto line = parseOrExplain(checkSpec, arguments, output);
+    const auto line = parseOrExplain(rulesCheckSpec, arguments, output);
     if (!line)
         return line.error();
     QStringList paths = line->paths("rules");
@@ -113,7 +113,7 @@ int runRules(const QByteArrayList &arguments)
         return check(arguments.sliced(1), output);
     const bool wantsHelp = arguments.contains("--help") || arguments.contains("-h");
     if (wantsHelp) {
-        output.result(helpText(checkSpec).trimmed());
+        output.result(helpText(rulesCheckSpec).trimmed());
         return exitGood;
     }
     output.message(

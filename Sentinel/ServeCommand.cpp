@@ -43,15 +43,17 @@ constexpr std::array serveOptions{
     OptionSpec{"clamd-group", 0, "GROUP", false,
         "its members may connect there (else only this user and root)"},
     OptionSpec{"clamd-user", 0, "USER", true, "and this user may"},
-    OptionSpec{"clamd-allow", 0, "COMMAND", true, "reload: obey RELOAD there"},
+    OptionSpec{"clamd-allow", 0, "WHAT", true,
+        "reload, shutdown: obey RELOAD, SHUTDOWN there; paths: SCAN\nand its like, with our right "
+        "to read"},
     rulesOption,
     skipBadRulesOption,
     refuseBadRulesOption,
     unratedOption,
     jobsOption,
     maxSizeOption,
-    OptionSpec{"archives", 0, "SETTINGS", false,
-        "how archives are looked into, as one program tells another"},
+    OptionSpec{"archives", 0, nullptr, false,
+        "how archives are looked into is told by who has started it, first of all"},
 };
 
 constexpr CommandSpec serveSpec{
@@ -168,11 +170,13 @@ int serve(Mode mode, const Broker::Settings &settings, Output &output)
     QObject::connect(&broker, &Broker::rulesInForce, &broker,
         [&](const RuleSetSummary &rules) { service.ready(describe(rules)); });
     SignalWatch signalWatch;
-    QObject::connect(&signalWatch, &SignalWatch::interrupted, &broker, [&] {
+    const auto stop = [&] {
         service.stopping();
         broker.shutDown();
         QCoreApplication::exit(exitGood);
-    });
+    };
+    QObject::connect(&signalWatch, &SignalWatch::interrupted, &broker, stop);
+    QObject::connect(&broker, &Broker::shutDownWanted, &broker, stop, Qt::QueuedConnection);
     if (mode.isSpawned) {
         std::signal(SIGINT, SIG_IGN); // a terminal's is for the client, whose end is ours
         QObject::connect(
@@ -204,8 +208,11 @@ int runServe(const QByteArrayList &arguments)
         return exitTrouble;
     }
     ProgramSettings values = settings->values();
-    if (const auto archives = line->value("archives"))
-        values.archives = archiveSettingsOf(*archives);
+    // Not as an argument, which everybody can read: there are passwords among it.
+    if (line->has("spawned") && line->has("archives") && isSocket(ChildProcess::socketDescriptor)) {
+        if (const auto told = receivePacket(ChildProcess::socketDescriptor))
+            values.archives = archiveSettingsOf(told->bytes);
+    }
     auto mode = openMode(*line, values);
     if (!mode) {
         output.message(printable(mode.error()));

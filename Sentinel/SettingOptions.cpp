@@ -156,8 +156,10 @@ private:
 
 std::expected<std::optional<SettingsFile>, SettingsProblem> fileOf(const CommandLine &line)
 {
-    if (line.has("config")) {
-        auto file = SettingsFile::read(line.paths("config").constLast());
+    for (const char *option : {"config", "policy"}) {
+        if (!line.has(option))
+            continue;
+        auto file = SettingsFile::read(line.paths(option).constLast());
         if (!file)
             return std::unexpected(std::move(file.error()));
         return *std::move(file);

@@ -2,6 +2,8 @@
 #include "Sentinel/StatusCommand.h"
 
 #include "SecurityTap/content/FileName.h"
+#include "SecurityTap/custody/CustodySettings.h"
+#include "SecurityTap/jobs/JobRuns.h"
 #include "Sentinel/ControlClient.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/Output.h"
@@ -24,7 +26,8 @@ constexpr std::array statusOptions{
 constexpr CommandSpec statusSpec{
     "status",
     "",
-    "Says how a sentinel that runs is: its rules, its queue, its workers, their sandbox.",
+    "Says how a sentinel that runs is: its rules, its queue, its workers, their sandbox;\n"
+    "and which periodic jobs of this user have run, and with what result.",
     statusOptions,
     "  0  it runs, and nothing is wrong with it\n"
     "  1  it runs, and says what is wrong\n"
@@ -46,17 +49,23 @@ int runStatus(const QByteArrayList &arguments)
         return settings.error();
     const auto client = ControlClient::connectTo(settings->values().socketPath);
     const auto status = client ? (*client)->status() : std::unexpected(client.error());
-    if (!status) {
-        output.message(printable(status.error()));
-        return exitTrouble;
-    }
+    const auto jobs = JobRuns::readAll(CustodySettings().historyPath());
+    if (!jobs)
+        output.message(printable(jobs.error()));
+    const std::vector<JobRun> runs = jobs.value_or(std::vector<JobRun>());
     if (line->has("json")) {
-        output.result(jsonLine(toJson(*status)));
+        QJsonObject object = status ? toJson(*status) : QJsonObject();
+        if (status || !runs.empty()) {
+            object.insert(QStringLiteral("jobs"), toJson(runs));
+            output.result(jsonLine(object));
+        }
     } else {
-        for (const QString &text : describe(*status))
+        for (const QString &text : (status ? describe(*status) : QStringList()) + describe(runs))
             output.result(text);
     }
-    if (!output.flush())
+    if (!status)
+        output.message(printable(status.error()));
+    if (!output.flush() || !status)
         return exitTrouble;
     return status->troubles.isEmpty() ? exitGood : exitUnwell;
 }

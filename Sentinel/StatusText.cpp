@@ -4,7 +4,6 @@
 #include "SecurityTap/content/FileName.h"
 
 #include <QDateTime>
-#include <QJsonArray>
 #include <QLocale>
 
 #include <algorithm>
@@ -21,7 +20,7 @@ QString bytesText(qint64 bytes)
 }
 
 //! "3 d 4 h", "12 min 5 s", "250 ms".
-QString durationText(milliseconds duration)
+QString spanText(milliseconds duration)
 {
     struct Unit {
         qint64 ms;
@@ -122,7 +121,65 @@ QJsonValue toJson(const std::optional<ClamdStatus> &clamd)
     };
 }
 
+QString timeText(const QDateTime &time)
+{
+    return time.toLocalTime().toString(QStringLiteral("yyyy-MM-dd hh:mm"));
+}
+
+QString describe(const JobRun &job)
+{
+    QString text = job.name;
+    if (job.isRunning)
+        text += QStringLiteral(", running");
+    if (!job.ranAt.isValid())
+        return text + QStringLiteral(", has not run yet");
+    text += QStringLiteral(", %1, took %2").arg(timeText(job.ranAt), spanText(job.took));
+    if (job.dueAt.isValid())
+        text += QStringLiteral(", next %1").arg(timeText(job.dueAt));
+    if (!job.hasSucceeded)
+        text += QStringLiteral("; failed: %1").arg(job.result);
+    else if (!job.result.isEmpty())
+        text += QStringLiteral("; %1").arg(job.result);
+    return text;
+}
+
+QJsonValue timeJson(const QDateTime &time)
+{
+    return time.isValid() ? QJsonValue(time.toUTC().toString(Qt::ISODateWithMs)) : QJsonValue::Null;
+}
+
+QJsonObject toJson(const JobRun &job)
+{
+    return {
+        {QStringLiteral("name"), job.name},
+        {QStringLiteral("running"), job.isRunning},
+        {QStringLiteral("ranAt"), timeJson(job.ranAt)},
+        {QStringLiteral("tookMs"), qint64(job.took.count())},
+        {QStringLiteral("succeeded"), job.hasSucceeded},
+        {QStringLiteral("result"), job.result},
+        {QStringLiteral("dueAt"), timeJson(job.dueAt)},
+        {QStringLiteral("failures"), job.failures},
+        {QStringLiteral("runs"), job.runs},
+    };
+}
+
 } // namespace
+
+QStringList describe(const std::vector<JobRun> &jobs)
+{
+    QStringList lines;
+    for (const JobRun &job : jobs)
+        lines.append(line("job", describe(job)));
+    return lines;
+}
+
+QJsonArray toJson(const std::vector<JobRun> &jobs)
+{
+    QJsonArray array;
+    for (const JobRun &job : jobs)
+        array.append(toJson(job));
+    return array;
+}
 
 QString describe(const ClamdStatus &clamd)
 {
@@ -159,7 +216,7 @@ QStringList describe(const SentinelStatus &status)
             QStringLiteral("%1, process %2, up %3")
                 .arg(status.productVersion)
                 .arg(status.pid)
-                .arg(durationText(status.uptime))),
+                .arg(spanText(status.uptime))),
         line("rules", describe(status.rules)),
         line("clients", QString::number(status.clients)),
         line("queue",
@@ -183,7 +240,7 @@ QStringList describe(const SentinelStatus &status)
                 .arg(worker.pid)
                 .arg(nameOf(worker.state))
                 .arg(worker.scans)
-                .arg(durationText(worker.age))));
+                .arg(spanText(worker.age))));
     }
     lines.append(line("sandbox", sandboxText(status.sandbox)));
     if (status.clamd)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "SecurityTap/jobs/JobRuns.h"
 #include "ipc/SentinelStatus.h"
 
 #include <QByteArray>
+#include <QJsonArray>
 #include <QJsonObject>
 #include <QStringList>
 
@@ -20,5 +22,11 @@ QString describe(const ClamdStatus &clamd);
 
 //! \brief "1,204 rules in 12 files, 9f3a0c12": which rules \p rules are, in short.
 QString describe(const RuleSetSummary &rules);
+
+//! \brief The periodic jobs of the user, a line for each, printable.
+QStringList describe(const std::vector<JobRun> &jobs);
+
+//! \brief All of \p jobs.
+QJsonArray toJson(const std::vector<JobRun> &jobs);
 
 } // namespace Sentinel

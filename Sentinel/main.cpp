@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: MIT
+#include "Sentinel/AllowCommand.h"
 #include "Sentinel/ConfigCommand.h"
 #include "Sentinel/DoctorCommand.h"
 #include "Sentinel/ExitCode.h"
 #include "Sentinel/FetchCommand.h"
+#include "Sentinel/LogCommand.h"
 #include "Sentinel/Output.h"
 #include "Sentinel/PathText.h"
+#include "Sentinel/PolicyCommand.h"
+#include "Sentinel/QuarantineCommand.h"
 #include "Sentinel/ReloadCommand.h"
 #include "Sentinel/RulesCommand.h"
 #include "Sentinel/ScanCommand.h"
@@ -35,9 +39,16 @@ Commands:
   status                say how a running sentinel is
   reload                have a running sentinel read its rules again
   doctor                check whether everything is in place
+  log                   show what has happened: the audit log
   config check [FILE]   say what is wrong with settings
   config show           show the settings in force
   config example        print a file of settings to begin with
+  policy explain        say what would be done with a download, and why
+  policy replay LOG     say what another policy would have done
+  allow add|list|remove
+                        exceptions: what is allowed although it is a threat
+  quarantine list       list what was put away; also: show ID, restore ID,
+                        delete ID..., purge
 
 Options:
   -h, --help            show this help; COMMAND --help shows a command's
@@ -58,7 +69,11 @@ constexpr std::array commands{
     Command{"status", &Sentinel::runStatus},
     Command{"reload", &Sentinel::runReload},
     Command{"doctor", &Sentinel::runDoctor},
+    Command{"log", &Sentinel::runLog},
     Command{"config", &Sentinel::runConfig},
+    Command{"policy", &Sentinel::runPolicy},
+    Command{"allow", &Sentinel::runAllow},
+    Command{"quarantine", &Sentinel::runQuarantine},
 };
 
 //! Qt complains to the user about a locale that is not UTF-8, and changes it: so do we, silently.

@@ -15,20 +15,6 @@ namespace {
 constexpr int turns = 20;
 constexpr int scansInTurn = 50;
 
-std::unique_ptr<SecurityTap> makeSpawnedTap()
-{
-    TapSettings settings;
-    settings.isolation = Isolation::Spawned;
-    settings.sentinel.program = QStringLiteral(SENTINEL_BINARY);
-    settings.rulePaths = QStringList{rulesPath()};
-    settings.rules.badFiles = BadRuleFiles::Skip;
-    auto tap = SecurityTap::create(std::move(settings));
-    if (!tap)
-        qFatal("no tap");
-    runUntil([&] { return (*tap)->rules().rules > 0; });
-    return std::move(*tap);
-}
-
 //! From the call to the callback.
 double scanUs(SecurityTap &tap, const QByteArray &bytes)
 {

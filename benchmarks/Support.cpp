@@ -41,6 +41,21 @@ std::unique_ptr<SecurityTap> makeTap(TapSettings settings)
     return std::make_unique<SecurityTap>(std::move(settings), rules());
 }
 
+std::unique_ptr<SecurityTap> makeSpawnedTap()
+{
+    TapSettings settings;
+    settings.isolation = Isolation::Spawned;
+    settings.sentinel.program = QStringLiteral(SENTINEL_BINARY);
+    settings.rulePaths = QStringList{rulesPath()};
+    settings.rules.badFiles = BadRuleFiles::Skip;
+    settings.custody.reset(); // nothing is kept of what is measured
+    auto tap = SecurityTap::create(std::move(settings));
+    if (!tap)
+        qFatal("no tap");
+    runUntil([&] { return (*tap)->rules().rules > 0; });
+    return std::move(*tap);
+}
+
 QByteArray noise(qint64 size, quint32 seed)
 {
     QByteArray bytes((size + 3) / 4 * 4, Qt::Uninitialized);

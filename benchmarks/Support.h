@@ -27,6 +27,9 @@ QString rulesDescription();
 //! \brief A tap with those rules, without a verdict cache.
 std::unique_ptr<SecurityTap> makeTap(TapSettings settings = {});
 
+//! \brief A tap with those rules in a sentinel of its own, which runs.
+std::unique_ptr<SecurityTap> makeSpawnedTap();
+
 //! \brief Bytes without a pattern, after the two that a Windows program begins with: so that no
 //! rule of the set is left out.
 QByteArray noise(qint64 size, quint32 seed = 1);

@@ -12,7 +12,7 @@ using namespace Sentinel::Bench;
 
 namespace {
 
-constexpr int rounds = 1000;
+constexpr int scanRounds = 1000;
 
 double hereUs(const Spool &spool)
 {
@@ -60,7 +60,7 @@ void scanInWorkerProcess(benchmark::State &state)
     std::vector<double> there;
     std::vector<double> starts;
     for (auto _ : state) {
-        for (int round = 0; round < rounds; ++round) {
+        for (int round = 0; round < scanRounds; ++round) {
             here.push_back(hereUs(**spool));
             there.push_back(thereUs(**worker, **spool));
         }

@@ -145,6 +145,7 @@ void exchange(Io &io, Field<Io, ScanBegin> &m)
     io.flag(m.isComplete);
     timeout(io, m.timeout);
     io.flag(m.wantsSha256);
+    io.flag(m.mayWait);
 }
 
 template <typename Io>
@@ -185,7 +186,7 @@ template <typename Io>
 void exchange(Io &io, Field<Io, VerdictAck> &m)
 {
     io.number(m.id);
-    io.choice(m.disposition, Disposition::Block);
+    io.choice(m.disposition, Disposition::Warn);
 }
 
 template <typename Io>

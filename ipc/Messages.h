@@ -71,6 +71,7 @@ struct ScanBegin {
     //! From now, if isComplete (else ScanEnd's counts); none: as the sentinel sees fit.
     std::optional<std::chrono::milliseconds> timeout;
     bool wantsSha256 = false;
+    bool mayWait = false; //!< nobody waits for it: what others ask for meanwhile goes first
     friend bool operator==(const ScanBegin &, const ScanBegin &) = default;
 };
 

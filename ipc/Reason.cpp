@@ -52,6 +52,15 @@ QString nameOf(Reason reason)
     return QString::fromLatin1(text(reason).name);
 }
 
+std::optional<Reason> reasonNamed(const QString &name)
+{
+    for (const Reason reason : allReasons) {
+        if (name.compare(nameOf(reason), Qt::CaseInsensitive) == 0)
+            return reason;
+    }
+    return std::nullopt;
+}
+
 QString explanation(Reason reason)
 {
     return QString::fromLatin1(text(reason).explanation);

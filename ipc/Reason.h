@@ -6,6 +6,7 @@
 #include <QString>
 
 #include <array>
+#include <optional>
 
 namespace Sentinel {
 
@@ -47,6 +48,8 @@ inline constexpr std::array allReasons{
 
 //! \brief The name as it stands in JSON and settings: "QueueFull", ...
 SENTINELIPC_EXPORT QString nameOf(Reason reason);
+//! \brief The reason of that name, in any case of letters.
+SENTINELIPC_EXPORT std::optional<Reason> reasonNamed(const QString &name);
 
 //! \brief A sentence for people: what happened, in a few words without a full stop.
 SENTINELIPC_EXPORT QString explanation(Reason reason);

@@ -18,6 +18,15 @@ QString nameOf(Verdict verdict)
     Q_UNREACHABLE();
 }
 
+std::optional<Verdict> verdictNamed(const QString &name)
+{
+    for (const Verdict verdict : allVerdicts) {
+        if (name.compare(nameOf(verdict), Qt::CaseInsensitive) == 0)
+            return verdict;
+    }
+    return std::nullopt;
+}
+
 QString nameOf(Severity severity)
 {
     switch (severity) {

@@ -5,6 +5,9 @@
 
 #include <QString>
 
+#include <array>
+#include <optional>
+
 namespace Sentinel {
 
 //! \brief What is known about a content: a fact, not a decision.
@@ -17,6 +20,10 @@ enum class Verdict : quint8 {
     NotScanned, //!< not, or not completely, looked at: the Reason says why
 };
 
+//! Every Verdict, for tables over all of them.
+inline constexpr std::array allVerdicts{
+    Verdict::Clean, Verdict::Suspicious, Verdict::Malicious, Verdict::NotScanned};
+
 //! \brief Weight of a rule, from its metadata `severity`.
 enum class Severity : quint8 {
     Info, //!< worth telling, does not change the verdict
@@ -26,6 +33,8 @@ enum class Severity : quint8 {
 
 //! \brief The name as it stands in JSON and in messages: "Clean", "NotScanned", ...
 SENTINELIPC_EXPORT QString nameOf(Verdict verdict);
+//! \brief The verdict of that name, in any case of letters.
+SENTINELIPC_EXPORT std::optional<Verdict> verdictNamed(const QString &name);
 //! \brief The name as it stands in rule metadata: "info", "suspicious", "malicious".
 SENTINELIPC_EXPORT QString nameOf(Severity severity);
 

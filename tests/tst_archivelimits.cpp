@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "support/ArchiveBench.h"
 #include "support/Patience.h"
+#include "support/Slowness.h"
 
 #include <QElapsedTimer>
 #include <QRandomGenerator>
@@ -283,7 +284,7 @@ void TestArchiveLimits::changed_anywhere_neverHidesAThreat()
     QCOMPARE(told(m_bench.scan(bytes)), u"Malicious"_s);
     QRandomGenerator random(1);
     QElapsedTimer time;
-    const int rounds = bytes.size() > 100'000 ? 200 : 3'000;
+    const int rounds = (bytes.size() > 100'000 ? 200 : 3'000) / Test::slowness;
     for (int round = 0; round < rounds; ++round) {
         QByteArray changed = bytes;
         qsizetype first = bytes.size();
@@ -362,7 +363,8 @@ void TestArchiveLimits::bomb_endsInTimeAndIsNotScanned()
 
 void TestArchiveLimits::slices_areShort()
 {
-    const QByteArray large = noise(40 * Limits::mib);
+    constexpr qint64 largeBytes = 8 * Limits::mib;
+    const QByteArray large = noise(largeBytes);
     std::vector<Packed> members{{"a", large}, {"b", large}};
     for (const QByteArray &bytes :
         {archiveOf("zip", members), compressed("gzip", large), archiveOf("7zip", {{"a", large}})}) {
@@ -371,7 +373,7 @@ void TestArchiveLimits::slices_areShort()
         while (task->step({.until = Clock::now()}) != ScanTask::Progress::Done)
             ++slices;
         // Each hands over a block at most.
-        QVERIFY2(slices > 40 * Limits::mib / (4 * Limits::archiveBlockBytes),
+        QVERIFY2(slices > largeBytes / (4 * Limits::archiveBlockBytes),
             qPrintable(QString::number(slices)));
     }
 }

@@ -56,6 +56,7 @@ private Q_SLOTS:
     void threat_foundBeforeTheEnd_isToldAtOnce();
     void settings_off_onlyTheFile();
     void settings_asAnArgument_areTheSame();
+    void passwords_reachTheWorkerByNoArgument();
     void names_hostile_arePrintableAndBounded_data();
     void names_hostile_arePrintableAndBounded();
 
@@ -408,6 +409,25 @@ void TestArchiveScan::settings_asAnArgument_areTheSame()
     QVERIFY(archiveSettingsOf(toArgument(settings)) == settings);
     QVERIFY(archiveSettingsOf({}) == ArchiveSettings());
     QVERIFY(archiveSettingsOf("x,-1,99999999999999999999,,") == ArchiveSettings());
+}
+
+void TestArchiveScan::passwords_reachTheWorkerByNoArgument()
+{
+    WorkerRules rules{m_rules->settings().rulePaths, {}};
+    rules.archives.passwords = {u"open-sesame"_s};
+    const QByteArrayList arguments = rules.arguments();
+    QVERIFY(!arguments.join(' ').contains("open-sesame"));
+    QVERIFY(!arguments.join(' ').contains(QByteArray("open-sesame").toBase64()));
+    auto parent = WorkerParent::start(SENTINEL_BINARY, rules);
+    QVERIFY(parent);
+    std::swap(m_parent, *parent);
+    m_worker.reset();
+    const ScanResult result = scanInWorker(archiveOf("zip", {{"e", eicar() + QByteArray(99, ' ')}},
+                                               "zip:encryption=aes256", "open-sesame"),
+        {});
+    m_worker.reset();
+    std::swap(m_parent, *parent);
+    QCOMPARE(told(result), u"Malicious"_s);
 }
 
 void TestArchiveScan::names_hostile_arePrintableAndBounded_data()

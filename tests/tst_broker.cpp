@@ -73,6 +73,7 @@ private Q_SLOTS:
     void order_broken_endsTheSession_data();
     void order_broken_endsTheSession();
     void order_crossedTheVerdict_isIgnored();
+    void mayWait_othersGoFirst();
 
     void worker_killed_scanGoesOnElsewhere();
     void workerParent_killed_scanningGoesOn();
@@ -514,6 +515,20 @@ void TestBroker::order_broken_endsTheSession()
     QVERIFY(waitForEnding(*client, CloseReason::OutOfOrder));
 }
 
+void TestBroker::mayWait_othersGoFirst()
+{
+    const auto client = connectClient();
+    for (const quint32 steps : {10'000'001, 10'000'002}) // a worker each
+        client->begin(hang(steps));
+    QVERIFY(client->wait([&] { return m_broker->status().telemetry.activeWorkers == 2; }));
+    ScanBegin patient = beginOf(++client->lastId, 100);
+    patient.mayWait = true;
+    client->channel.send(patient, contentFile(noise(100)));
+    const quint64 usual = client->begin(noise(200));
+    QVERIFY(client->verdictOf(patient.id));
+    QVERIFY(client->verdicts.contains(usual));
+}
+
 void TestBroker::order_crossedTheVerdict_isIgnored()
 {
     const auto client = connectClient();
@@ -530,7 +545,7 @@ void TestBroker::order_crossedTheVerdict_isIgnored()
 void TestBroker::worker_killed_scanGoesOnElsewhere()
 {
     const auto client = connectClient();
-    const quint64 id = client->begin(hang(60'000'000), Test::patience);
+    const quint64 id = client->begin(hang(Test::stepsInASecond / 2), Test::patience);
     const auto scanning = [this] {
         qint64 pid = 0;
         for (const WorkerStatus &worker : m_broker->status().workers) {
@@ -555,7 +570,7 @@ void TestBroker::workerParent_killed_scanningGoesOn()
     const QByteArray line = stat.readAll();
     const pid_t parent = line.mid(line.lastIndexOf(')') + 2).split(' ').at(1).toInt();
     QVERIFY(parent > 1);
-    const quint64 id = client->begin(hang(60'000'000), Test::patience);
+    const quint64 id = client->begin(hang(Test::stepsInASecond / 2), Test::patience);
     ::kill(parent, SIGKILL);
     QCOMPARE(client->verdictOf(id)->verdict(), Verdict::Clean);
     QCOMPARE(client->scan("y")->verdict(), Verdict::Clean);

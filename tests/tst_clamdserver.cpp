@@ -3,15 +3,20 @@
 // A sentinel as clamd's clients see it, over sockets of their own: the answers are those that a
 // clamd 1.4.6 gave to the same bytes, but for what docs/clamd.md names.
 #include "Sentinel/clamdserver/ClamdAnswer.h"
+#include "Sentinel/clamdserver/ClamdWalk.h"
+#include "Sentinel/clamdserver/FileCopies.h"
 #include "ipc/Reason.h"
 #include "tests/support/ServingClamd.h"
 
+#include <QDir>
 #include <QElapsedTimer>
 #include <QLoggingCategory>
 #include <QRegularExpression>
+#include <QSignalSpy>
 #include <QTest>
 
 #include <algorithm>
+#include <semaphore>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -64,7 +69,11 @@ private Q_SLOTS:
     {
         QLoggingCategory::setFilterRules(QStringLiteral("sentinel.*=false")); // it would be long
     }
-    void cleanup() { m_clamd.reset(); }
+    void cleanup()
+    {
+        if (m_rowsOf.isEmpty())
+            m_clamd.reset();
+    }
 
     void command_inEachFraming_isAnsweredAsClamdDoes_data();
     void command_inEachFraming_isAnsweredAsClamdDoes();
@@ -72,6 +81,19 @@ private Q_SLOTS:
     void session_commands_areNumbered();
     void version_asClientsTakeItApart();
     void reload_allowed_bringsNewRules();
+    void shutdown_allowed_isTold();
+
+    void paths_allowed_areScanned_data();
+    void paths_allowed_areScanned();
+    void paths_allowed_inASession();
+    void paths_manyFiles_clientGone_isEnded();
+    void paths_directoriesBelow_onlySoDeep();
+    void paths_notWantedAnyMore_areLeft();
+    void paths_manyClientsGone_othersAreServed();
+    void paths_fileRenamedMeanwhile_isNotOk();
+    void paths_filesWithoutAName_areRefused();
+    void paths_manyRulesOfOneFile_areTold_data();
+    void paths_manyRulesOfOneFile_areTold();
 
     void stream_inPieces_isOneContent();
     void stream_large_isScannedWhileItArrives();
@@ -111,12 +133,26 @@ private Q_SLOTS:
 private:
     ServingClamd &serve(const ServingClamd::Adjust &adjust = {})
     {
+        m_rowsOf.clear();
         m_clamd = std::make_unique<ServingClamd>(adjust);
         return *m_clamd;
     }
+    //! One for all rows of the test: each leaves it as it was.
+    ServingClamd &serveRows(const ServingClamd::Adjust &adjust = {})
+    {
+        const QByteArray test = QTest::currentTestFunction();
+        if (m_rowsOf != test)
+            serve(adjust);
+        m_rowsOf = test;
+        return *m_clamd;
+    }
+
+    //! Opens what clients name.
+    static void allowPaths(ServingClamd::Settings &settings);
 
     QTemporaryDir m_files;
     std::unique_ptr<ServingClamd> m_clamd;
+    QByteArray m_rowsOf; //!< the test whose rows share it
 };
 
 void TestClamdServer::command_inEachFraming_isAnsweredAsClamdDoes_data()
@@ -161,7 +197,9 @@ void TestClamdServer::command_inEachFraming_isAnsweredAsClamdDoes_data()
             "/etc/passwd" + noPaths + '\0');
     }
     add("scan bare", "SCAN /etc/passwd\n", "/etc/passwd" + noPaths + '\n');
-    add("path with lines", "zSCAN /a: OK\n/b\0"_ba, "/a: OK?/b" + noPaths + '\0');
+    add("path with lines", "zSCAN /a: OK\n/b\0"_ba, "/a: OK\\u{a}/b" + noPaths + '\0');
+    add("path with a line of Unicode's", "zSCAN /a: OK\xe2\x80\xa8/b\0"_ba,
+        "/a: OK\\u{2028}/b" + noPaths + '\0');
     add("reload", "nRELOAD\n", "RELOAD is not allowed here ERROR\n");
     add("shutdown", "nSHUTDOWN\n", "SHUTDOWN is not allowed here ERROR\n");
     add("shutdown bare", "SHUTDOWN", "SHUTDOWN is not allowed here ERROR\n");
@@ -179,7 +217,7 @@ void TestClamdServer::command_inEachFraming_isAnsweredAsClamdDoes()
 {
     QFETCH(const QByteArray, said);
     QFETCH(const QByteArray, answer);
-    QCOMPARE(serve().ask(said), answer);
+    QCOMPARE(serveRows().ask(said), answer);
     QTRY_VERIFY_WITH_TIMEOUT(m_clamd->isQuiet(), patienceMs);
 }
 
@@ -218,7 +256,7 @@ void TestClamdServer::session_commands_areNumbered()
 {
     QFETCH(QByteArray, said);
     QFETCH(const QByteArrayList, answers);
-    QCOMPARE(sortedReplies(serve().ask(said), '\n'), answers);
+    QCOMPARE(sortedReplies(serveRows().ask(said), '\n'), answers);
     if (!said.contains('\xff') && said.count('\0') == 0) { // the same in the other framing
         QByteArrayList commands = said.split('\n');
         for (QByteArray &command : commands) {
@@ -262,6 +300,233 @@ void TestClamdServer::reload_allowed_bringsNewRules()
     QTRY_COMPARE_WITH_TIMEOUT(m_clamd->ask("nINSTREAM\n" + chunks("OTHER-MARK")),
         "stream: YARA.other FOUND\n"_ba, patienceMs);
     QVERIFY(m_clamd->ask("nVERSION\n") != version);
+}
+
+void TestClamdServer::shutdown_allowed_isTold()
+{
+    serve([](auto &settings) { settings.clamd.allowShutdown = true; });
+    QSignalSpy wanted(&m_clamd->broker(), &Broker::shutDownWanted);
+    QVERIFY(m_clamd->ask("nVERSIONCOMMANDS\n").endsWith(" END SHUTDOWN QUIT\n"));
+    QCOMPARE(m_clamd->ask("nSHUTDOWN\n"), QByteArray());
+    QCOMPARE(wanted.size(), 1);
+}
+
+void TestClamdServer::allowPaths(ServingClamd::Settings &settings)
+{
+    settings.clamd.allowPaths = true;
+    settings.scanning.maxScanBytes = 2 * Limits::mib;
+}
+
+void TestClamdServer::paths_allowed_areScanned_data()
+{
+    QTest::addColumn<QByteArray>("said");
+    QTest::addColumn<QByteArray>("answers"); // sorted; "@": the directory
+    const auto add = [](const char *name, const QByteArray &said, const QByteArray &answers) {
+        QTest::newRow(name) << said << answers;
+    };
+    add("file", "nSCAN @/marked\n", "@/marked: " + found + '\n');
+    add("file z", "zSCAN @/marked\0"_ba, "@/marked: " + found + '\0');
+    add("file bare", "SCAN @/clean\n", "@/clean: OK\n");
+    add("link", "nSCAN @/link\n", "@/link: " + found + '\n');
+    add("clean directory", "nSCAN @/more/clean\n", "@/more/clean: OK\n");
+    add("with a slash", "nSCAN @/more/clean//\n", "@/more/clean//: OK\n");
+    add("empty directory", "nSCAN @/empty\n", "@/empty: OK\n");
+    add("first", "nSCAN @/same\n", "@/same/a: " + found + '\n');
+    add("each", "nCONTSCAN @/more\n",
+        "@/more/marked 1: " + found + "\n@/more/marked 2: " + found + '\n');
+    add("each, several", "nMULTISCAN @/more\n",
+        "@/more/marked 1: " + found + "\n@/more/marked 2: " + found + '\n');
+    add("all", "nALLMATCHSCAN @/marked\n", "@/marked: " + found + '\n');
+    add("not there", "nSCAN @/no\n", "@/no: cannot be opened: No such file or directory ERROR\n");
+    add("relative", "nSCAN marked\n", "marked: the path is not absolute ERROR\n");
+    add("zero", "nSCAN @/marked\0x\n"_ba, "@/marked\\u{0}x: the path is not absolute ERROR\n");
+    add("pipe", "nSCAN @/pipe\n", "@/pipe: neither a file nor a directory ERROR\n");
+    add("device", "nSCAN /dev/null\n", "/dev/null: neither a file nor a directory ERROR\n");
+    add("of no size", "nSCAN /proc/self/status\n",
+        "/proc/self/status: " + ClamdAnswer::error("the file changed while it was read") + '\n');
+    add("too large", "nSCAN @/large\n", "@/large/x: larger than the largest scan ERROR\n");
+    add("two without a session", "nSCAN @/clean\nnPING\n", "@/clean: OK\n");
+}
+
+void TestClamdServer::paths_allowed_areScanned()
+{
+    QFETCH(QByteArray, said);
+    QFETCH(QByteArray, answers);
+    const QTemporaryDir tree;
+    const auto at = [&tree](const char *name) { return tree.filePath(QLatin1String(name)); };
+    for (const char *directory : {"more/clean", "empty", "same", "large"})
+        QVERIFY(QDir(tree.path()).mkpath(QLatin1String(directory)));
+    fileOf(marked, at("marked"));
+    fileOf("clean", at("clean"));
+    fileOf("clean", at("more/clean/file"));
+    fileOf(marked, at("more/marked 1"));
+    fileOf(marked + '2', at("more/marked 2"));
+    fileOf(marked, at("same/a"));
+    fileOf(noise(3 * Limits::mib), at("large/x"));
+    QVERIFY(QFile::link(at("marked"), at("link")));
+    QVERIFY(QFile::link(at("marked"), at("more/clean/link"))); // not followed
+    QVERIFY(QFile::link(at("."), at("more/round")));
+    QCOMPARE(::mkfifo(qPrintable(at("pipe")), 0600), 0);
+    QCOMPARE(::mkfifo(qPrintable(at("more/clean/pipe")), 0600), 0);
+    const QByteArray replies = serveRows(allowPaths).ask(said.replace("@", tree.path().toUtf8()));
+    const char terminator = said.endsWith('\0') ? '\0' : '\n';
+    answers.replace("@", tree.path().toUtf8());
+    QCOMPARE(sortedReplies(replies, terminator), sortedReplies(answers, terminator));
+    QTRY_VERIFY_WITH_TIMEOUT(m_clamd->isQuiet(), patienceMs);
+}
+
+void TestClamdServer::paths_allowed_inASession()
+{
+    fileOf(marked, m_files.filePath(QStringLiteral("marked")));
+    const QByteArray path = m_files.filePath(QStringLiteral("marked")).toUtf8();
+    QVERIFY(serve(allowPaths)
+                .ask("nVERSIONCOMMANDS\n")
+                .endsWith(" END SCAN CONTSCAN MULTISCAN ALLMATCHSCAN\n"));
+    QCOMPARE(sortedReplies(m_clamd->ask("nIDSESSION\nnSCAN " + path + "\nnPING\nnINSTREAM\n"
+                               + chunks("x") + "nSCAN " + path + "\nnEND\n"),
+                 '\n'),
+        (QByteArrayList{"", "1: " + path + ": " + found, "2: PONG", "3: stream: OK",
+            "4: " + path + ": " + found}));
+}
+
+void TestClamdServer::paths_manyFiles_clientGone_isEnded()
+{
+    const QTemporaryDir tree;
+    for (int i = 0; i < 300; ++i)
+        fileOf(QByteArray::number(i), tree.filePath(QString::number(i)));
+    serve(allowPaths);
+    const int before = m_clamd->warmDescriptors();
+    const quint64 scans = m_clamd->status().telemetry.totalScansCompleted;
+    {
+        ClamdPeer peer = m_clamd->connect();
+        QVERIFY(peer.send("nCONTSCAN " + tree.path().toUtf8() + '\n'));
+        QTRY_VERIFY_WITH_TIMEOUT(
+            m_clamd->status().telemetry.totalScansCompleted > scans, patienceMs);
+    }
+    QTRY_VERIFY_WITH_TIMEOUT(m_clamd->isQuiet(), patienceMs);
+    QVERIFY(m_clamd->status().telemetry.totalScansCompleted - scans < 300);
+    QTRY_VERIFY_WITH_TIMEOUT(m_clamd->descriptors() <= before, patienceMs);
+    QCOMPARE(m_clamd->ask("nCONTSCAN " + tree.path().toUtf8() + '\n'),
+        tree.path().toUtf8() + ": OK\n"); // one after the other, all of them
+    QVERIFY(m_clamd->status().telemetry.totalScansCompleted - scans >= 300);
+}
+
+void TestClamdServer::paths_directoriesBelow_onlySoDeep()
+{
+    const QTemporaryDir tree;
+    QString deepest = tree.path();
+    for (int i = 1; i < Limits::maxClamdWalkDepth; ++i)
+        deepest += QStringLiteral("/d");
+    QVERIFY(QDir().mkpath(deepest + QStringLiteral("/d")));
+    fileOf(marked, deepest + QStringLiteral("/m"));
+    fileOf(marked, deepest + QStringLiteral("/d/m"));
+    const QByteArray path = deepest.toUtf8();
+    QCOMPARE(sortedReplies(serve(allowPaths).ask("nCONTSCAN " + tree.path().toUtf8() + '\n'), '\n'),
+        (QByteArrayList{"", path + "/d: the directory is too deep ERROR", path + "/m: " + found}));
+}
+
+void TestClamdServer::paths_notWantedAnyMore_areLeft()
+{
+    const QTemporaryDir tree;
+    fileOf("x", tree.filePath(QStringLiteral("x")));
+    std::atomic<bool> isWanted = false;
+    ClamdWalk walk(tree.path().toUtf8());
+    QVERIFY(!walk.next(isWanted)); // before it comes to the file
+    isWanted = true;
+    QVERIFY(walk.next(isWanted));
+
+    auto copies = std::make_unique<FileCopies>(1, std::make_shared<SpoolBudget>(1), 1);
+    std::vector<int> done; // by the one thread
+    for (const int i : {0, 1, 2}) {
+        copies->add(std::make_shared<std::atomic<bool>>(i != 1),
+            [&done, i](const std::atomic<bool> &) { done.push_back(i); });
+    }
+    std::binary_semaphore end(0); // Qt's own is not seen by ThreadSanitizer
+    copies->add(std::make_shared<std::atomic<bool>>(true),
+        [&end](const std::atomic<bool> &) { end.release(); });
+    QVERIFY(end.try_acquire_for(patience));
+    QCOMPARE(done, (std::vector{0, 2}));
+    FileCopies::end(std::move(copies));
+}
+
+void TestClamdServer::paths_manyClientsGone_othersAreServed()
+{
+    const QTemporaryDir tree;
+    for (int i = 0; i < 5'000; ++i) // one step reads all of them
+        QVERIFY(::symlink("x", qPrintable(tree.filePath(QString::number(i)))) == 0);
+    serve(allowPaths);
+    const int before = m_clamd->warmDescriptors();
+    for (int i = 0; i < 50; ++i) {
+        ClamdPeer peer = m_clamd->connect();
+        QVERIFY(peer.send("nSCAN " + tree.path().toUtf8() + '\n'));
+        for (int turn = 0; turn < 3; ++turn)
+            QCoreApplication::processEvents();
+    }
+    {
+        const FileDescriptor file = fileOf(marked, m_files.filePath(QStringLiteral("file")));
+        ClamdPeer peer = m_clamd->connect();
+        QVERIFY(peer.sendWith("nFILDES\nx", {file.get()}));
+        QCOMPARE(withoutNumber(peer.all()), "fd: " + found + '\n');
+    }
+    QTRY_VERIFY_WITH_TIMEOUT(m_clamd->isQuiet(), patienceMs);
+    QTRY_VERIFY_WITH_TIMEOUT(m_clamd->descriptors() <= before, patienceMs);
+}
+
+void TestClamdServer::paths_fileRenamedMeanwhile_isNotOk()
+{
+    const QTemporaryDir tree;
+    for (int i = 0; i < 300; ++i)
+        fileOf(QByteArray::number(i), tree.filePath(QString::number(i)));
+    const QByteArray path = tree.path().toUtf8();
+    serve(allowPaths);
+    ClamdWalk walk(path);
+    const std::atomic<bool> isWanted = true;
+    QVERIFY(walk.next(isWanted)->file); // all names are read by now
+    fileOf(marked, tree.filePath(QStringLiteral("new")));
+    for (int i = 0; i < 300; ++i)
+        QFile::rename(
+            tree.filePath(QString::number(i)), tree.filePath(QStringLiteral("x%1").arg(i)));
+    int lost = 0;
+    while (const auto step = walk.next(isWanted))
+        lost += !step->file;
+    QVERIFY(lost > 0);
+}
+
+void TestClamdServer::paths_filesWithoutAName_areRefused()
+{
+    serve(allowPaths);
+    const FileDescriptor file(::memfd_create("another's", MFD_CLOEXEC));
+    const QByteArray path = "/proc/self/fd/" + QByteArray::number(file.get()); // it is this process
+    QCOMPARE(m_clamd->ask("nSCAN " + path + '\n'), path + ": is no longer there ERROR\n");
+}
+
+void TestClamdServer::paths_manyRulesOfOneFile_areTold_data()
+{
+    QTest::addColumn<int>("rules");
+    QTest::addColumn<int>("told");
+    QTest::newRow("several") << 20 << 20;
+    QTest::newRow("more than fit") << 200 << 1;
+}
+
+void TestClamdServer::paths_manyRulesOfOneFile_areTold()
+{
+    QFETCH(const int, rules);
+    QFETCH(const int, told);
+    QByteArray text;
+    for (int i = 0; i < rules; ++i)
+        text += "rule r" + QByteArray::number(i) + " { strings: $a = \"MARK\" condition: $a }\n";
+    serve([](auto &settings) {
+        settings.clamd.allowPaths = true;
+        settings.clamd.allowReload = true;
+    });
+    m_clamd->rules().write(text);
+    QCOMPARE(m_clamd->ask("nRELOAD\n"), "RELOADING\n"_ba);
+    const QString deep = m_files.filePath(QString(200, u'd') + u'/' + QString(200, u'd'));
+    QVERIFY(QDir().mkpath(deep));
+    fileOf("a MARK", deep + QStringLiteral("/f"));
+    const QByteArray said = "nALLMATCHSCAN " + deep.toUtf8() + "\n";
+    QTRY_COMPARE_WITH_TIMEOUT(m_clamd->ask(said).count(" FOUND\n"), told, patienceMs);
+    QVERIFY(!m_clamd->ask(said).contains("OK"));
 }
 
 void TestClamdServer::stream_inPieces_isOneContent()
@@ -528,6 +793,15 @@ void TestClamdServer::answer_nameOfARule_isOneWord()
                  named(yara, QStringLiteral("bad"), Severity::Malicious),
                  named(yara, QStringLiteral("later"), Severity::Malicious)}),
         "YARA.bad FOUND"_ba);
+    const ScanResult several = ScanResult::judge({},
+        {named(yara, QStringLiteral("info"), Severity::Info),
+            named(yara, QStringLiteral("mild"), Severity::Suspicious),
+            named(yara, QStringLiteral("bad"), Severity::Malicious),
+            named(yara, QStringLiteral("bad"), Severity::Malicious)},
+        {});
+    QCOMPARE(ClamdAnswer::answers(several), (QByteArrayList{"YARA.mild FOUND", "YARA.bad FOUND"}));
+    const ScanResult late = ScanResult::notScanned(Reason::TimedOut);
+    QCOMPARE(ClamdAnswer::answers(late), QByteArrayList{ClamdAnswer::answer(late)});
     QCOMPARE(answer({named(
                  QStringLiteral("other"), QStringLiteral("Win.Test.A-1"), Severity::Malicious)}),
         "Win.Test.A-1 FOUND"_ba);

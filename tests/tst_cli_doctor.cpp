@@ -17,7 +17,7 @@ using namespace Sentinel::Test;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SENTINEL_SANITIZED
 constexpr bool hasFilter = false; // the sanitizer needs what it forbids
 #else
 constexpr bool hasFilter = true;

@@ -9,6 +9,7 @@
 #include "tests/support/RuleSamples.h"
 #include "tests/support/ServingSentinel.h"
 
+#include <QRegularExpression>
 #include <QTest>
 
 #include <algorithm>
@@ -23,6 +24,13 @@ namespace {
 const QString eicarRules = QStringLiteral(SENTINEL_SOURCE_DIR "/rules/eicar.yar");
 const std::array isolations{"in-process"_L, "spawned"_L, "system"_L};
 
+//! Without the names of quarantined items: each has one of its own.
+QString withoutItems(const QByteArray &output)
+{
+    static const QRegularExpression item(QStringLiteral("[0-9a-f]{32}\\b(?<![0-9a-f]{33})"));
+    return QString::fromUtf8(output).replace(item, QStringLiteral("ITEM"));
+}
+
 } // namespace
 
 class TestCliIsolation : public QObject {
@@ -32,6 +40,10 @@ private Q_SLOTS:
     void init()
     {
         m_directory = std::make_unique<QTemporaryDir>(); // made with mode 0700
+        // A fetch leaves jobs that have run behind, of which status tells.
+        m_home = std::make_unique<QTemporaryDir>();
+        qputenv("XDG_STATE_HOME", m_home->filePath("state"_L).toUtf8());
+        qputenv("XDG_DATA_HOME", m_home->filePath("data"_L).toUtf8());
         m_rules = std::make_unique<RuleDirectory>(markerRules());
         m_rulePaths = m_rules->settings().rulePaths + QStringList{eicarRules};
     }
@@ -46,6 +58,7 @@ private:
     QString socketPath() const { return path("socket"); }
 
     std::unique_ptr<QTemporaryDir> m_directory;
+    std::unique_ptr<QTemporaryDir> m_home;
     std::unique_ptr<RuleDirectory> m_rules;
     QStringList m_rulePaths;
 };
@@ -108,8 +121,8 @@ void TestCliIsolation::fetch_everyIsolation_sameOutcome()
             if (!first)
                 first = run;
             QVERIFY2(run.exitCode == first->exitCode, tell(run));
-            QCOMPARE(run.out, first->out);
-            QCOMPARE(run.err, first->err);
+            QCOMPARE(withoutItems(run.out), withoutItems(first->out));
+            QCOMPARE(withoutItems(run.err), withoutItems(first->err));
         }
         QCOMPARE(first->exitCode,
             file.startsWith("eicar"_L)         ? exitThreat

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 //
 // The command line around a sentinel: serve, status, reload, and rules that change.
+#include "SecurityTap/history/ReleaseHistory.h"
+#include "SecurityTap/jobs/JobRuns.h"
+#include "SecurityTap/store/StorePaths.h"
 #include "Sentinel/ExitCode.h"
 #include "tests/support/CliRun.h"
 #include "tests/support/RawPeer.h"
@@ -8,6 +11,7 @@
 #include "tests/support/ServingSentinel.h"
 
 #include <QJsonArray>
+#include <QScopeGuard>
 #include <QTest>
 
 #include <csignal>
@@ -20,7 +24,7 @@ using namespace Sentinel::Test;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SENTINEL_SANITIZED
 constexpr bool hasFilter = false; // the sanitizer needs what it forbids
 #else
 constexpr bool hasFilter = true;
@@ -57,6 +61,8 @@ private Q_SLOTS:
 
     void status_text_saysHowItIs();
     void status_json_everyField();
+    void status_jobs_areShownWithAndWithoutASentinel();
+    void status_jobsUnreadable_saysSo();
     void reload_good_isInForce();
     void reload_bad_saysFileAndLineAndChangesNothing();
     void rules_changedOnDisk_areTakenUp();
@@ -224,6 +230,61 @@ void TestCliSentinel::status_text_saysHowItIs()
     QVERIFY2(troubled.out.contains("\ntrouble"), tell(troubled));
 }
 
+void TestCliSentinel::status_jobs_areShownWithAndWithoutASentinel()
+{
+    const auto restore =
+        qScopeGuard([before = qgetenv("XDG_STATE_HOME")] { qputenv("XDG_STATE_HOME", before); });
+    qputenv("XDG_STATE_HOME", QFile::encodeName(path("state-home")));
+    JobRuns runs(ReleaseHistory::fileIn(StorePaths::ofUser().state));
+    const auto good = runs.claim("purge\x1b[31m"_L, std::chrono::hours(1));
+    QVERIFY(*runs.finish(
+        **good, "3 items purged"_L, std::chrono::milliseconds(12), std::chrono::hours(1)));
+    const auto bad = runs.claim("rescan"_L, std::chrono::hours(1));
+    QVERIFY(*runs.finish(**bad, std::unexpected("the disk is full"_L), std::chrono::milliseconds(1),
+        std::chrono::minutes(1)));
+    QVERIFY(runs.claim("running"_L, std::chrono::hours(1))->has_value());
+
+    const CliRun none = ask("status", path("no-socket"));
+    QCOMPARE(none.exitCode, exitTrouble);
+    QVERIFY2(none.out.contains("job       purge"), tell(none));
+    QVERIFY2(none.out.contains("took 12 ms") && none.out.contains("3 items purged"), tell(none));
+    QVERIFY2(none.out.contains("failed: the disk is full"), tell(none));
+    QVERIFY2(none.out.contains("running, running, has not run yet"), tell(none));
+    QVERIFY2(!none.out.contains('\x1b'), tell(none));
+
+    const ServingSentinel sentinel(m_rulePaths);
+    const CliRun text = ask("status", sentinel.socketPath());
+    QCOMPARE(text.exitCode, exitGood);
+    QVERIFY2(text.out.contains("3 items purged"), tell(text));
+    const CliRun json = ask("status", sentinel.socketPath(), {"--json"_L});
+    const QJsonArray jobs = json.objects().front()["jobs"_L].toArray();
+    QCOMPARE(jobs.size(), 3);
+    const QJsonObject first = jobs[0].toObject();
+    QCOMPARE(first.keys(),
+        QStringList({"dueAt"_L, "failures"_L, "name"_L, "ranAt"_L, "result"_L, "running"_L,
+            "runs"_L, "succeeded"_L, "tookMs"_L}));
+    QCOMPARE(first["tookMs"_L].toInt(), 12);
+    QCOMPARE(first["succeeded"_L].toBool(), true);
+    QCOMPARE(jobs[1].toObject()["result"_L].toString(), "the disk is full"_L);
+    QCOMPARE(jobs[1].toObject()["failures"_L].toInt(), 1);
+    QVERIFY(jobs[2].toObject()["running"_L].toBool());
+    QVERIFY(jobs[2].toObject()["ranAt"_L].isNull());
+}
+
+void TestCliSentinel::status_jobsUnreadable_saysSo()
+{
+    const auto restore =
+        qScopeGuard([before = qgetenv("XDG_STATE_HOME")] { qputenv("XDG_STATE_HOME", before); });
+    qputenv("XDG_STATE_HOME", QFile::encodeName(path("state-home")));
+    const QString file = ReleaseHistory::fileIn(StorePaths::ofUser().state);
+    QVERIFY(QDir().mkpath(QFileInfo(file).path()));
+    writeFile(file, QByteArray("no database").repeated(1000));
+    const ServingSentinel sentinel(m_rulePaths);
+    const CliRun run = ask("status", sentinel.socketPath());
+    QCOMPARE(run.exitCode, exitGood);
+    QVERIFY2(run.err.contains("history.sqlite") && run.err.contains("broken"), tell(run));
+}
+
 void TestCliSentinel::status_json_everyField()
 {
     const ServingSentinel sentinel(m_rulePaths);
@@ -238,8 +299,8 @@ void TestCliSentinel::status_json_everyField()
     QCOMPARE(run.objects().size(), size_t(1));
     const QJsonObject status = run.objects().front();
     QCOMPARE(status.keys(),
-        QStringList({"clamd"_L, "clients"_L, "pid"_L, "queue"_L, "rules"_L, "sandbox"_L, "scans"_L,
-            "troubles"_L, "uptimeMs"_L, "version"_L, "workers"_L}));
+        QStringList({"clamd"_L, "clients"_L, "jobs"_L, "pid"_L, "queue"_L, "rules"_L, "sandbox"_L,
+            "scans"_L, "troubles"_L, "uptimeMs"_L, "version"_L, "workers"_L}));
     QCOMPARE(status["version"_L].toString().toUtf8(),
         runSentinel({"--version"_L}).out.trimmed().mid(int(strlen("sentinel "))));
     QCOMPARE(status["pid"_L].toInteger(), sentinel.pid());

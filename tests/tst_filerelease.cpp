@@ -3,6 +3,8 @@
 
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/content/FileName.h"
+#include "SecurityTap/content/Sha256.h"
+#include "tests/support/FileSystemLack.h"
 
 #include <QDir>
 #include <QElapsedTimer>
@@ -12,21 +14,17 @@
 
 #include <array>
 #include <csignal>
-#include <cstddef>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <optional>
 #include <sys/fsuid.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
 using namespace Sentinel;
+using namespace Sentinel::Test;
 using namespace Qt::StringLiterals;
 
 namespace {
@@ -67,57 +65,6 @@ struct stat statusOf(const Spool &spool)
     struct stat status { };
     ::fstat(spool.descriptor(), &status);
     return status;
-}
-
-// What a file system may lack, as vfat and others do; played by the kernel for this thread alone.
-enum class Lack {
-    Nothing,
-    NamelessFiles,
-    NamelessFilesAndLinks,
-    Links,
-    LinksAndKeepingRenames, // renames that replace nothing
-    AllLinksAndRenames,
-    Descriptors,
-};
-
-// Fails \p call with \p error, if the third argument's \p bits are set (0: always).
-void refuse(long call, unsigned error, unsigned bits)
-{
-    constexpr unsigned number = offsetof(seccomp_data, nr);
-    constexpr unsigned argument = offsetof(seccomp_data, args) + 2 * sizeof(__u64);
-    std::array filter{
-        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, number),
-        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 4),
-        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, argument),
-        sock_filter BPF_STMT(BPF_ALU | BPF_AND | BPF_K, bits),
-        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, bits, 0, 1),
-        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
-        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    const sock_fprog program{filter.size(), filter.data()};
-    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
-        qFatal("No system call filter");
-}
-
-void apply(Lack lack)
-{
-    constexpr unsigned nameless = O_TMPFILE & ~O_DIRECTORY;
-    if (lack == Lack::NamelessFiles || lack == Lack::NamelessFilesAndLinks)
-        refuse(SYS_openat, EOPNOTSUPP, nameless);
-    const bool hasNoKeepingRenames =
-        lack == Lack::LinksAndKeepingRenames || lack == Lack::AllLinksAndRenames;
-    if (lack == Lack::Links || lack == Lack::NamelessFilesAndLinks || hasNoKeepingRenames)
-        refuse(SYS_linkat, EPERM, 0);
-    if (hasNoKeepingRenames)
-        refuse(SYS_renameat2, EINVAL, 0);
-    if (lack == Lack::AllLinksAndRenames) {
-#ifdef SYS_renameat
-        refuse(SYS_renameat, EPERM, 0);
-#endif
-    }
-    if (lack == Lack::Descriptors) // a link by /proc where there is no /proc
-        refuse(SYS_linkat, ENOENT, 0);
 }
 
 } // namespace
@@ -162,12 +109,22 @@ private Q_SLOTS:
     void release_killed_isWholeOrAbsent_data();
     void release_killed_isWholeOrAbsent();
 
+    void release_scannedBytes_isChecked_data();
+    void release_scannedBytes_isChecked();
+    void release_otherBytes_isRefused_data();
+    void release_otherBytes_isRefused();
+    void release_changedUnderItsOldTime_isRefused();
+    void release_heldOpenByAnother_isACopyOfWhatWasScanned();
+    void release_shortened_isRefused();
+    void release_checkAsked_costsAHash();
+
 private:
     std::unique_ptr<Spool> makeSpool(const QString &kind, const QByteArray &bytes) const;
     QStringList entries() const { return QDir(m_directory->path()).entryList(allEntries); }
     QString path(const QString &name) const { return m_directory->filePath(name); }
     // In a thread of its own, where \p lack holds.
-    Result release(const Spool &spool, ExistingFile existing, Lack lack) const;
+    Result release(const Spool &spool, ExistingFile existing, Lack lack,
+        const ReleasedContent &content = {}) const;
     void addKinds() const;
 
     std::unique_ptr<QTemporaryDir> m_directory;
@@ -200,12 +157,13 @@ std::unique_ptr<Spool> tst_FileRelease::makeSpool(
     return std::move(*spool);
 }
 
-Result tst_FileRelease::release(const Spool &spool, ExistingFile existing, Lack lack) const
+Result tst_FileRelease::release(
+    const Spool &spool, ExistingFile existing, Lack lack, const ReleasedContent &content) const
 {
     std::optional<Result> result;
     std::thread([&] {
         apply(lack);
-        result = releaseInto(spool, m_directory->path(), u"name.bin"_s, existing);
+        result = releaseInto(spool, m_directory->path(), u"name.bin"_s, existing, content);
     }).join();
     return *result;
 }
@@ -621,6 +579,139 @@ void tst_FileRelease::release_killed_isWholeOrAbsent()
             QVERIFY(QFile::remove(path(name))); // a hidden file may be left
     }
     QVERIFY(absent > 0); // else nothing was interrupted
+}
+
+// ---- the very bytes that were scanned
+
+namespace {
+
+QByteArray sha256Of(const QByteArray &bytes)
+{
+    Sha256 hash;
+    hash.add({reinterpret_cast<const uchar *>(bytes.constData()), size_t(bytes.size())});
+    return hash.result();
+}
+
+// As another process of the same user gets to a file without a name.
+FileDescriptor reopened(const Spool &spool)
+{
+    const QByteArray path = "/proc/self/fd/" + QByteArray::number(spool.descriptor());
+    return FileDescriptor(::open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+}
+
+} // namespace
+
+void tst_FileRelease::release_scannedBytes_isChecked_data()
+{
+    addKinds();
+}
+
+void tst_FileRelease::release_scannedBytes_isChecked()
+{
+    QFETCH(QString, kind);
+    QFETCH(int, lack);
+    for (const qint64 size : {0, 1, 300'000}) {
+        const QByteArray bytes = pattern(size);
+        const auto spool = makeSpool(kind, bytes);
+        const auto released =
+            release(*spool, ExistingFile::Keep, static_cast<Lack>(lack), {sha256Of(bytes), {}});
+        QVERIFY2(released, released ? "" : qPrintable(released.error().message));
+        QVERIFY(contentOf(*released) == bytes);
+        QFile written(*released); // nobody is kept from it any more
+        QVERIFY(written.open(QIODevice::ReadWrite));
+        QVERIFY(QFile::remove(*released));
+    }
+}
+
+void tst_FileRelease::release_otherBytes_isRefused_data()
+{
+    addKinds();
+}
+
+void tst_FileRelease::release_otherBytes_isRefused()
+{
+    QFETCH(QString, kind);
+    QFETCH(int, lack);
+    const auto spool = makeSpool(kind, pattern(100));
+    for (const ExistingFile existing : {ExistingFile::Keep, ExistingFile::Replace}) {
+        const auto released =
+            release(*spool, existing, static_cast<Lack>(lack), {sha256Of(pattern(99) + 'x'), {}});
+        QVERIFY(!released);
+        QCOMPARE(released.error().code, ReleaseError::Code::Changed);
+        QVERIFY(released.error().message.contains(u"name.bin"_s));
+        QVERIFY(entries().isEmpty());
+    }
+}
+
+void tst_FileRelease::release_changedUnderItsOldTime_isRefused()
+{
+    const QByteArray bytes = pattern(100);
+    const auto spool = makeSpool(u"disk"_s, bytes);
+    const struct stat before = statusOf(*spool);
+    {
+        const FileDescriptor other = reopened(*spool);
+        QVERIFY(other.isValid());
+        QCOMPARE(::pwrite(other.get(), "x", 1, 50), 1);
+        const std::array times{before.st_atim, before.st_mtim};
+        QCOMPARE(::futimens(other.get(), times.data()), 0);
+    }
+    const auto released = release(*spool, ExistingFile::Keep, Lack::Nothing, {sha256Of(bytes), {}});
+    QVERIFY(!released);
+    QCOMPARE(released.error().code, ReleaseError::Code::Changed);
+    QVERIFY(entries().isEmpty());
+}
+
+void tst_FileRelease::release_heldOpenByAnother_isACopyOfWhatWasScanned()
+{
+    const QByteArray bytes = pattern(100);
+    const auto spool = makeSpool(u"disk"_s, bytes);
+    const FileDescriptor other = reopened(*spool);
+    QVERIFY(other.isValid());
+    const auto released = release(*spool, ExistingFile::Keep, Lack::Nothing, {sha256Of(bytes), {}});
+    QVERIFY2(released, released ? "" : qPrintable(released.error().message));
+    QVERIFY(statusOf(*released).st_ino != statusOf(*spool).st_ino);
+    QCOMPARE(::pwrite(other.get(), "x", 1, 50), 1); // too late
+    QVERIFY(contentOf(*released) == bytes);
+}
+
+void tst_FileRelease::release_shortened_isRefused()
+{
+    for (const qint64 size : {0, 99, 101}) {
+        const QByteArray bytes = pattern(100);
+        const auto spool = makeSpool(u"disk"_s, bytes);
+        QCOMPARE(::ftruncate(reopened(*spool).get(), size), 0);
+        const auto released =
+            release(*spool, ExistingFile::Keep, Lack::Nothing, {sha256Of(bytes), {}});
+        QVERIFY(!released);
+        QCOMPARE(released.error().code, ReleaseError::Code::Changed);
+        QVERIFY(entries().isEmpty());
+    }
+}
+
+// No bound: what it costs depends on the machine, and is told.
+void tst_FileRelease::release_checkAsked_costsAHash()
+{
+    struct Case {
+        const char *kind;
+        qint64 bytes;
+    };
+    for (const auto &[kind, size] :
+        {Case{"disk", 64 * Limits::mib}, Case{"memory", 15 * Limits::mib}}) {
+        const QByteArray bytes = pattern(size);
+        const QByteArray sha256 = sha256Of(bytes);
+        qint64 microseconds[2] = {};
+        for (const bool isChecked : {false, true}) {
+            const auto spool = makeSpool(QString::fromLatin1(kind), bytes);
+            QElapsedTimer timer;
+            timer.start();
+            const auto released = releaseInto(*spool, m_directory->path(), u"name.bin"_s,
+                ExistingFile::Replace, {isChecked ? sha256 : QByteArray(), {}});
+            microseconds[isChecked ? 1 : 0] = timer.nsecsElapsed() / 1'000;
+            QVERIFY(released);
+        }
+        qInfo("%s, %lld MiB: %lld us, checked %lld us", kind, size / Limits::mib, microseconds[0],
+            microseconds[1]);
+    }
 }
 
 QTEST_GUILESS_MAIN(tst_FileRelease)

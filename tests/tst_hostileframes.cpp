@@ -161,10 +161,11 @@ void TestHostileFrames::frames_mutated_nobodyFalls()
         qInfo("  %s: %llu", qPrintable(nameOf(reason)),
             static_cast<unsigned long long>(m_broker->endings(reason)));
     QVERIFY(slowness > 1 || grown < 64 * Limits::mib);
+    // With a tenth of the frames one of these may not come up.
     for (const CloseReason reason :
         {CloseReason::Malformed, CloseReason::UnexpectedDescriptor, CloseReason::MissingDescriptor,
             CloseReason::TooManyDescriptors, CloseReason::OutOfOrder})
-        QVERIFY2(m_broker->endings(reason) > 0, qPrintable(nameOf(reason)));
+        QVERIFY2(slowness > 1 || m_broker->endings(reason) > 0, qPrintable(nameOf(reason)));
     QCOMPARE(m_broker->endings(CloseReason::SystemError), 0u);
     QVERIFY(m_broker->serves(*good));
     QTRY_COMPARE_WITH_TIMEOUT(m_broker->status().queue.underWay, 0, patienceMs);
@@ -180,6 +181,7 @@ void TestHostileFrames::worker_mutatedRequests_endsItAlone()
         ChildProcess::start(SENTINEL_BINARY, QByteArrayList{"worker-parent"} + rules.arguments());
     QVERIFY(parent);
     const int control = parent->socket.get();
+    QVERIFY(rules.tell(control));
     QVERIFY(receivePacket(control)); // its rules
 
     HostileFrames random(2);

@@ -13,7 +13,9 @@
 
 #include <atomic>
 #include <fcntl.h>
+#include <sys/xattr.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace Sentinel;
 using Test::hang;
@@ -24,6 +26,14 @@ using Test::RuleDirectory;
 namespace {
 
 constexpr ConnectionId connectionOfTheTest = 7;
+
+QByteArray attribute(const QString &path, const char *name)
+{
+    QByteArray value(4'096, '\0');
+    const ssize_t size =
+        ::getxattr(QFile::encodeName(path).constData(), name, value.data(), size_t(value.size()));
+    return size < 0 ? QByteArray("(none)") : value.first(size);
+}
 
 } // namespace
 
@@ -54,6 +64,9 @@ private Q_SLOTS:
     void announcedSize_keepsNobodyOut();
     void release_beforeDecision_isRefused();
     void release_hostileName_staysInside();
+    void release_usual_saysWhereItCameFrom();
+    void release_private_saysNothing();
+    void release_changedSinceItsScan_isRefused();
     void contextDies_callbackNeverRuns();
     void contextDiesOnAnotherThread_whileAnswering();
     void synchronous_fromAnotherThread_answers();
@@ -139,7 +152,7 @@ void InspectionTest::streamed_marked_isBlockedAndNothingIsLeft()
     QTRY_COMPARE_WITH_TIMEOUT(decided.size(), 1, patienceMs);
     const Outcome outcome = *inspection->outcome();
     QCOMPARE(outcome.result.verdict(), Verdict::Malicious);
-    QCOMPARE(outcome.disposition, Disposition::Block);
+    QCOMPARE(outcome.disposition, Disposition::Block); // it has no quarantine
     QCOMPARE(outcome.result.findings().front().strings.front().offset, 3'000'000);
     char byte = 0;
     QCOMPARE(inspection->read(&byte, 1, 0), -1);
@@ -507,6 +520,79 @@ void InspectionTest::release_hostileName_staysInside()
         QStringList{QStringLiteral("in")});
 }
 
+void InspectionTest::release_usual_saysWhereItCameFrom()
+{
+    const auto tap = make();
+    const QTemporaryDir target;
+    Download download;
+    download.metadata.url =
+        QUrl(QStringLiteral("https://me:secret@example.org/a.zip?token=secret"));
+    download.referrer = QUrl(QStringLiteral("https://page.example/x?secret"));
+    Inspection *inspection = tap->inspect(download);
+    QVERIFY(inspection->write("bytes"));
+    inspection->finish();
+    QTRY_VERIFY_WITH_TIMEOUT(inspection->outcome(), patienceMs);
+    const auto path =
+        inspection->releaseInto(target.path(), QStringLiteral("x"), ExistingFile::Keep);
+    QVERIFY(path);
+    QFile other(target.filePath(QStringLiteral("other")));
+    QVERIFY(other.open(QIODevice::WriteOnly));
+    if (::fsetxattr(other.handle(), "user.test", "x", 1, 0) != 0)
+        QSKIP("the file system keeps no extended attributes");
+    QCOMPARE(attribute(*path, "user.xdg.origin.url"), QByteArray("https://example.org/a.zip"));
+    QCOMPARE(attribute(*path, "user.xdg.referrer.url"), QByteArray("https://page.example/x"));
+}
+
+void InspectionTest::release_private_saysNothing()
+{
+    const auto tap = make();
+    const QTemporaryDir target;
+    Download download;
+    download.metadata.url = QUrl(QStringLiteral("https://example.org/a.zip"));
+    download.referrer = QUrl(QStringLiteral("https://page.example/x"));
+    download.privacy = Download::Privacy::Private;
+    QCOMPARE(download.loggedAddress(), QStringLiteral("(private)"));
+    Inspection *inspection = tap->inspect(download);
+    QVERIFY(inspection->write("bytes"));
+    inspection->finish();
+    QTRY_VERIFY_WITH_TIMEOUT(inspection->outcome(), patienceMs);
+    const auto path =
+        inspection->releaseInto(target.path(), QStringLiteral("x"), ExistingFile::Keep);
+    QVERIFY(path);
+    QCOMPARE(attribute(*path, "user.xdg.origin.url"), QByteArray("(none)"));
+    QCOMPARE(attribute(*path, "user.xdg.referrer.url"), QByteArray("(none)"));
+}
+
+void InspectionTest::release_changedSinceItsScan_isRefused()
+{
+    const auto tap = make();
+    const QTemporaryDir target;
+    Download download;
+    download.destinationDirectory = target.path();
+    download.metadata.sizeBytes = 200 * Limits::mib; // announced: goes beside the destination
+    Inspection *inspection = tap->inspect(download);
+    QVERIFY(inspection->write(noise(100'000)));
+    inspection->finish();
+    QTRY_VERIFY_WITH_TIMEOUT(inspection->outcome(), patienceMs);
+    QCOMPARE(inspection->outcome()->result.verdict(), Verdict::Clean);
+    int changed = 0;
+    const QDir files(QStringLiteral("/proc/self/fd"));
+    for (const QString &number : files.entryList(QDir::Files | QDir::System)) {
+        const QString path = files.filePath(number);
+        if (!QFile::symLinkTarget(path).startsWith(target.path() + QLatin1Char('/')))
+            continue;
+        const int file = ::open(QFile::encodeName(path), O_WRONLY | O_CLOEXEC);
+        changed += file >= 0 && ::pwrite(file, "x", 1, 50'000) == 1 ? 1 : 0;
+        ::close(file);
+    }
+    QCOMPARE(changed, 1);
+    const auto path =
+        inspection->releaseInto(target.path(), QStringLiteral("x"), ExistingFile::Keep);
+    QVERIFY(!path);
+    QCOMPARE(path.error().code, ReleaseError::Code::Changed);
+    QVERIFY(!QFile::exists(target.filePath(QStringLiteral("x"))));
+}
+
 void InspectionTest::contextDies_callbackNeverRuns()
 {
     const auto tap = make();
@@ -565,7 +651,7 @@ void InspectionTest::synchronous_fromAnotherThread_answers()
     QCOMPARE(clean->result.verdict(), Verdict::Clean);
     QCOMPARE(clean->disposition, Disposition::Release);
     QCOMPARE(marked->result.verdict(), Verdict::Malicious);
-    QCOMPARE(marked->disposition, Disposition::Block);
+    QCOMPARE(marked->disposition, Disposition::Block); // it has no quarantine
 }
 
 void InspectionTest::synchronous_fromTheOwner_answers()
@@ -577,7 +663,8 @@ void InspectionTest::synchronous_fromTheOwner_answers()
         settings.scanning.timeouts = {
             std::chrono::milliseconds(150), std::chrono::milliseconds(150)};
     });
-    QCOMPARE(hasty->inspectDownload({}, hang(60'000'000)).result.reason(), Reason::TimedOut);
+    QCOMPARE(hasty->inspectDownload({}, hang(Test::stepsInASecond / 2)).result.reason(),
+        Reason::TimedOut);
 }
 
 void InspectionTest::sameContent_isScannedOnce()

@@ -161,10 +161,10 @@ void tst_IpcCodec::frame_layout_isThatOfTheDocument_data()
     add("ScanBegin",
         frame(10,
             i64(9) + text("http://a/b") + text("b") + text("text/x") + u8(1) + i64(7) + digest('h')
-                + text("/f") + u8(2) + i64(5) + u8(1) + u8(1) + i64(1'500) + u8(1),
+                + text("/f") + u8(2) + i64(5) + u8(1) + u8(1) + i64(1'500) + u8(1) + u8(1),
             1),
         ScanBegin{9, metadata, QStringLiteral("/f"), FileType::Script, 5, true,
-            std::chrono::milliseconds(1'500), true});
+            std::chrono::milliseconds(1'500), true, true});
     add("ScanGrow", frame(11, i64(9) + i64(5)), ScanGrow{9, 5});
     add("ScanEnd", frame(12, i64(9) + i64(5) + u8(0)), ScanEnd{9, 5, {}});
     add("ScanCancel", frame(13, i64(9) + u8(13)), ScanCancel{9, Reason::Cancelled});
@@ -240,7 +240,7 @@ void tst_IpcCodec::frame_malformed_isRefused_data()
     add("empty range of versions", frame(1, u16(2) + u16(1) + u8(0) + text("")), Code::BadValue);
     add("cancelled for no reason", frame(13, i64(1) + u8(0)), Code::BadValue);
     add("cancelled for an unknown reason", frame(13, i64(1) + u8(14)), Code::BadValue);
-    add("unknown disposition", frame(15, i64(1) + u8(2)), Code::BadValue);
+    add("unknown disposition", frame(15, i64(1) + u8(4)), Code::BadValue);
     add("negative size", frame(11, i64(1) + i64(-1)), Code::BadValue);
     add("size near overflow", frame(11, i64(1) + i64(IpcLimits::maxCount + 1)), Code::BadValue);
     add("presence neither yes nor no", frame(12, i64(1) + i64(1) + u8(2)), Code::BadValue);

@@ -70,7 +70,7 @@ void PluginTest::module_loaded_inspects()
     const auto threat = outcomeOf(eicar());
     QVERIFY(threat);
     QCOMPARE(threat->result.verdict(), Verdict::Malicious);
-    QCOMPARE(threat->disposition, Disposition::Block);
+    QCOMPARE(threat->disposition, Disposition::Quarantine);
     QCOMPARE(threat->result.findings().front().rule, QStringLiteral("EICAR_Test_File"));
 
     const auto clean = outcomeOf("nothing to be found");
@@ -119,6 +119,19 @@ void PluginTest::start_badSetting_isNamed_data()
     row("reasons: unknown", "failClosedReasons", QStringList{QStringLiteral("Whatever")});
     row("reasons: none", "failClosedReasons", QStringList{QStringLiteral("None")});
     row("reasons: bool", "failClosedReasons", true);
+    row("malicious: released", "malicious", QStringLiteral("release"));
+    row("malicious: nonsense", "malicious", QStringLiteral("drop"));
+    row("malicious: bool", "malicious", true);
+    row("suspicious: nonsense", "suspicious", QStringLiteral(""));
+    row("suspicious: two", "suspicious",
+        QStringList{QStringLiteral("block"), QStringLiteral("warn")});
+    row("policyClauses: bad", "policyClauses",
+        QStringList{QStringLiteral("block if type=text"), QStringLiteral("block")});
+    row("policyClauses: number", "policyClauses", 1);
+    row("policyClauses: too many", "policyClauses",
+        QStringList(Limits::maxPolicyClauses + 1, QStringLiteral("block if type=text")));
+    row("holdMs: zero", "holdMs", 0);
+    row("holdMs: long", "holdMs", 600'001);
     row("maxScanBytes: zero", "maxScanBytes", 0);
     row("maxScanBytes: negative", "maxScanBytes", -1);
     row("maxScanBytes: text", "maxScanBytes", QStringLiteral("100"));
@@ -169,6 +182,11 @@ void PluginTest::start_everySetting_isTaken()
         {QStringLiteral("failClosedReasons"),
             QStringList{QStringLiteral("QueueFull"), QStringLiteral("TimedOut")}},
         {QStringLiteral("blockSuspicious"), false},
+        {QStringLiteral("malicious"), QStringLiteral("warn")},
+        {QStringLiteral("policyClauses"),
+            QStringList{
+                QStringLiteral("block if type=script"), QStringLiteral("Warn if type=archive")}},
+        {QStringLiteral("holdMs"), 2000},
         {QStringLiteral("maxScanBytes"), 1000},
         {QStringLiteral("workers"), 2u},
         {QStringLiteral("queueRequests"), 3},
@@ -192,7 +210,10 @@ void PluginTest::start_everySetting_isTaken()
         QCOMPARE(settings.policy.forReason(reason) == Disposition::Block, isBlocked);
     }
     QCOMPARE(settings.policy.suspicious, Disposition::Release);
-    QCOMPARE(settings.policy.malicious, Disposition::Block);
+    QCOMPARE(settings.policy.malicious, Disposition::Warn);
+    QCOMPARE(settings.policy.clauses.size(), size_t(2));
+    QCOMPARE(settings.policy.clauses[1].toString(), QStringLiteral("warn if type=archive"));
+    QVERIFY(settings.policy.hold == std::chrono::seconds(2));
     QCOMPARE(settings.scanning.maxScanBytes, 1000);
     QCOMPARE(settings.scanning.timeouts.largestBytes, 1000);
     QCOMPARE(settings.scanning.workers.maxWorkers, 2);
@@ -280,6 +301,14 @@ void PluginTest::plugin_startFailed_doesAsItsPolicySays_data()
         << QVariantMap{{rules, noRules}, {reasons, QStringLiteral("ScannerUnavailable")}} << true;
     QTest::newRow("fail closed for another")
         << QVariantMap{{rules, noRules}, {reasons, QStringLiteral("QueueFull")}} << false;
+    const QString clauses = QStringLiteral("policyClauses");
+    const QString here = QStringLiteral("block if origin=http://example.org");
+    QTest::newRow("clause for it") << QVariantMap{{rules, noRules}, {clauses, here}} << true;
+    QTest::newRow("clause for another")
+        << QVariantMap{{rules, noRules}, {clauses, QStringLiteral("block if origin=file:")}}
+        << false;
+    QTest::newRow("warns, and nobody can ask")
+        << QVariantMap{{rules, noRules}, {clauses, QStringLiteral("warn if size>=0B")}} << true;
     QTest::newRow("policy unknown") << QVariantMap{{QStringLiteral("failclosed"), true}} << true;
 }
 

@@ -6,6 +6,7 @@
 #include "tests/support/Patience.h"
 #include "tests/support/ProcessFigures.h"
 #include "tests/support/RuleSamples.h"
+#include "tests/support/Slowness.h"
 
 #include <QDir>
 #include <QElapsedTimer>
@@ -321,9 +322,11 @@ void TestRuleCanary::slowRule_amongManyFiles_isFoundInTime_data()
 {
     QTest::addColumn<int>("position");
     QTest::addColumn<QByteArray>("text");
-    QTest::newRow("first") << 0 << QByteArray(slowRule);
     QTest::newRow("amid") << 9 << QByteArray(slowRule);
-    QTest::newRow("last") << 20 << QByteArray(slowRule);
+    if (Test::slowness == 1) { // each of these takes its rule's whole time
+        QTest::newRow("first") << 0 << QByteArray(slowRule);
+        QTest::newRow("last") << 20 << QByteArray(slowRule);
+    }
     QTest::newRow("greedy") << 13 << memoryRule();
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/engine/RuleCompiler.h"
+#include "SecurityTap/engine/RuleFiles.h"
 #include "SecurityTap/engine/YaraEngine.h"
 
 #include <QDir>
@@ -25,6 +26,7 @@ private Q_SLOTS:
     void missingPath_isAnError();
     void emptyFile_isFine();
     void notRegularFile_isAnError();
+    void fileThatTellsNoSize_isReadWhole();
     void include_beneath_isRead();
     void include_outside_isRefused_data();
     void include_outside_isRefused();
@@ -178,6 +180,18 @@ void RuleCompilerTest::notRegularFile_isAnError()
     const auto compiled = compileRules({m_directory->filePath(QStringLiteral("rules/fifo.yar"))});
     QVERIFY(!compiled);
     QVERIFY(errors(compiled).contains(QStringLiteral("not a regular file")));
+}
+
+void RuleCompilerTest::fileThatTellsNoSize_isReadWhole()
+{
+    QFile file(QStringLiteral("/proc/version"));
+    QVERIFY(file.open(QIODevice::ReadOnly));
+    QCOMPARE(file.size(), 0);
+    const RuleFiles read = readRuleFiles({file.fileName()});
+    QCOMPARE(read.files.size(), 1u);
+    const QByteArray whole = file.readAll();
+    QVERIFY(!whole.isEmpty());
+    QCOMPARE(read.files.front().text, whole);
 }
 
 void RuleCompilerTest::include_beneath_isRead()

@@ -538,21 +538,27 @@ void SentinelBackendTest::submit_notStarted_isRefused()
 void SentinelBackendTest::submit_whileOthersAsk_returns()
 {
     open();
-    constexpr int scans = 1000;
+    // Each answer asks again, until the first that asked is back; or has told them all.
+    constexpr int tooMany = 1'000'000;
+    std::atomic<int> asked = 0;
     std::atomic<int> answered = 0;
+    std::atomic<bool> isBack = false;
     std::function<void()> ask = [&] {
+        ++asked;
         ScanSubject subject = subjectOf("x");
         subject.file = std::make_shared<const FileDescriptor>(); // cannot be sent
         const auto refusal = m_backend->submit(
             std::make_shared<ScanRequest>(std::move(subject), [&](const ScanResult &) {
-                if (++answered < scans)
+                if (!isBack && asked < tooMany)
                     ask();
+                ++answered;
             }));
         QVERIFY(!refusal);
     };
     ask();
-    QVERIFY(answered < scans); // who asks does not tell for all others
-    AWAIT_EQUAL(answered.load(), scans);
+    isBack = true;
+    AWAIT_EQUAL(answered.load(), asked.load());
+    QVERIFY(asked < tooMany);
 }
 
 void SentinelBackendTest::cancel_answersAtOnceAndTells()
@@ -963,10 +969,13 @@ void SentinelBackendTest::unreachable_longPause_answersAtOnce()
     m_settings.patience.mostReconnectPause = 1h;
     make();
     m_backend->start();
-    const quint64 id = submit(subjectOf("x"), 1h);
-    AWAIT_EQUAL(m_answers->count(), 1);
-    QCOMPARE(int(m_answers->of(id).front().reason()), int(Reason::ScannerUnavailable));
-    QVERIFY(m_answers->of(id).front().detail().contains(m_settings.socketPath));
+    // On a busy machine it is known by then that nobody is there, and it is refused.
+    if (const quint64 id = submit(subjectOf("x"), 1h); id != 0) {
+        AWAIT_EQUAL(m_answers->count(), 1);
+        QCOMPARE(int(m_answers->of(id).front().reason()), int(Reason::ScannerUnavailable));
+        QVERIFY(m_answers->of(id).front().detail().contains(m_settings.socketPath));
+    }
+    AWAIT(times(ScannerState::BackingOff) >= 1);
     QVERIFY(m_backend->submit(std::make_shared<ScanRequest>(subjectOf("x"), nullptr))
         == Reason::ScannerUnavailable);
 }

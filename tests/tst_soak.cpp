@@ -4,6 +4,7 @@
 #include "tests/support/ProcessTree.h"
 #include "tests/support/RuleDirectory.h"
 #include "tests/support/ScanLoad.h"
+#include "tests/support/Slowness.h"
 
 #include <QLoggingCategory>
 #include <QTest>
@@ -127,9 +128,9 @@ void TestSoak::startStop_tenTimesWithScansInFlight_leavesNothing()
 
 void TestSoak::scans_twentyThousand_memoryStays()
 {
-    constexpr quint64 remembered = Limits::maxCachedVerdicts / Test::loadScale;
-    constexpr quint64 early = 5'000 / Test::loadScale;
-    constexpr quint64 late = 20'000 / Test::loadScale;
+    constexpr quint64 remembered = Limits::maxCachedVerdicts / Test::slowness;
+    constexpr quint64 early = 5'000 / Test::slowness;
+    constexpr quint64 late = 20'000 / Test::slowness;
     constexpr qint64 drift = 2 * Limits::mib;
     const auto tap = makeTap();
     ScanLoad load(*tap, &ScanLoad::smallContent);
@@ -146,7 +147,7 @@ void TestSoak::scans_twentyThousand_memoryStays()
     qInfo().noquote() << "after" << early << "scans:" << before.text();
     qInfo().noquote() << "after" << late << "scans:" << after.text();
     QVERIFY(before.broker > 0 && before.parent > 0 && before.worker > 0);
-    if (Test::loadScale > 1)
+    if (Test::slowness > 1)
         return; // an instrumented process keeps what it has freed
     QVERIFY(after.client - before.client < drift);
     QVERIFY(after.broker - before.broker < drift);

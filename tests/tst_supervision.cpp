@@ -7,6 +7,7 @@
 #include "tests/support/RuleDirectory.h"
 #include "tests/support/ScanLoad.h"
 #include "tests/support/SentinelClient.h"
+#include "tests/support/Slowness.h"
 
 #include <QLoggingCategory>
 #include <QRandomGenerator>
@@ -223,7 +224,7 @@ void TestSupervision::verifyAnswers(int kills)
 
 void TestSupervision::worker_killedThousandTimes_allAreAnswered()
 {
-    constexpr int kills = 1'000 / Test::loadScale;
+    constexpr int kills = 1'000 / Test::slowness;
     startBroker(Test::markerRules());
     makeTap(Isolation::System);
     killUnderLoad(kills, [this] { return nextVictim(); });
@@ -235,7 +236,7 @@ void TestSupervision::worker_killedThousandTimes_allAreAnswered()
 
 void TestSupervision::workerParent_killedFiftyTimes_allAreAnswered()
 {
-    constexpr int kills = 50 / Test::loadScale;
+    constexpr int kills = 50 / Test::slowness;
     startBroker(Test::markerRules());
     makeTap(Isolation::System);
     killUnderLoad(kills, [] {
@@ -251,7 +252,7 @@ void TestSupervision::workerParent_killedFiftyTimes_allAreAnswered()
 
 void TestSupervision::broker_killedHundredTimes_allAreAnswered()
 {
-    constexpr int kills = 100 / Test::loadScale;
+    constexpr int kills = 100 / Test::slowness;
     makeTap(Isolation::Spawned);
     const LoopPulse pulse;
     killUnderLoad(kills, [] {
@@ -274,13 +275,15 @@ void TestSupervision::broker_killedHundredTimes_allAreAnswered()
 
 void TestSupervision::expression_endless_isEndedInTime()
 {
-    constexpr int times = 100 / Test::loadScale;
+    constexpr int times = 100 / Test::slowness;
     constexpr auto timeout = 200ms;
     startBroker(Test::markerRules() + endlessRule);
     const auto client = connectClient();
-    const auto scan = [&](const QByteArray &bytes) -> std::pair<ScanResult, Clock::duration> {
+    const auto scan =
+        [&](const QByteArray &bytes,
+            std::chrono::milliseconds most) -> std::pair<ScanResult, Clock::duration> {
         const auto begin = Clock::now();
-        const quint64 id = client->begin(bytes, timeout);
+        const quint64 id = client->begin(bytes, most);
         if (!runUntil([&] { return client->verdicts.contains(id); }))
             qFatal("no verdict");
         return {client->verdicts.at(id), Clock::now() - begin};
@@ -288,11 +291,11 @@ void TestSupervision::expression_endless_isEndedInTime()
     std::vector<Clock::duration> over;
     std::vector<Clock::duration> next;
     for (int i = 0; i < times; ++i) {
-        const auto [ended, time] = scan(letters(i));
+        const auto [ended, time] = scan(letters(i), timeout);
         QCOMPARE(ended.reason(), Reason::TimedOut);
         QVERIFY(time >= timeout && time < hung);
         over.push_back(time - timeout);
-        const auto [clean, cleanTime] = scan("clean " + QByteArray::number(i));
+        const auto [clean, cleanTime] = scan("clean " + QByteArray::number(i), Test::patience);
         QCOMPARE(clean.verdict(), Verdict::Clean);
         next.push_back(cleanTime);
     }

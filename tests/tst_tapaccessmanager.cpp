@@ -101,6 +101,8 @@ private Q_SLOTS:
     void authentication_namesTheReply();
     void cache_hit_isInspectedAgain();
     void cache_forgetsThreats();
+    void cache_forgetsWhatNobodyResolved_data();
+    void cache_forgetsWhatNobodyResolved();
     void untrustedServer_isReportedAndMayBeTrusted_data();
     void untrustedServer_isReportedAndMayBeTrusted();
     void request_attributes_reachTheInspection();
@@ -344,7 +346,7 @@ void TapAccessManagerTest::markedBody_onAnyWay_isBlocked()
     QCOMPARE(reply->peek(1), QByteArray());
     QVERIFY(!reply->canReadLine());
     QCOMPARE(reply->outcome()->result.verdict(), Verdict::Malicious);
-    QCOMPARE(reply->outcome()->disposition, Disposition::Block);
+    QCOMPARE(reply->outcome()->disposition, Disposition::Block); // it has no quarantine
 }
 
 void TapAccessManagerTest::eicar_withTheHouseRules_isBlockedByName()
@@ -575,6 +577,34 @@ void TapAccessManagerTest::cache_forgetsThreats()
     QVERIFY(!cache->data(url));
 }
 
+void TapAccessManagerTest::cache_forgetsWhatNobodyResolved_data()
+{
+    QTest::addColumn<bool>("isAborted");
+    QTest::newRow("aborted") << true;
+    QTest::newRow("deleted") << false;
+}
+
+void TapAccessManagerTest::cache_forgetsWhatNobodyResolved()
+{
+    QFETCH(const bool, isAborted);
+    TapSettings settings;
+    settings.policy.malicious = Disposition::Warn;
+    const TapBench bench(settings);
+    auto *cache = new QNetworkDiskCache;
+    cache->setCacheDirectory(bench.directory.filePath(QStringLiteral("cache")));
+    bench.manager->setCache(cache);
+    const QUrl url = m_server->url(QStringLiteral("/cached/marked"));
+    std::unique_ptr<TapReply> reply(bench.get(url));
+    QSignalSpy warned(reply.get(), &TapReply::warned);
+    QVERIFY(warned.wait(patienceMs));
+    QVERIFY(cache->metaData(url).isValid());
+    if (isAborted)
+        reply->abort();
+    else
+        reply.reset();
+    QVERIFY(!cache->metaData(url).isValid());
+}
+
 void TapAccessManagerTest::untrustedServer_isReportedAndMayBeTrusted_data()
 {
     QTest::addColumn<int>("trust"); // 0: no, 1: these errors, 2: all errors
@@ -621,9 +651,14 @@ void TapAccessManagerTest::request_attributes_reachTheInspection()
     request.setAttribute(
         QNetworkRequest::Attribute(TapAccessManager::DestinationDirectoryAttribute),
         bench.directory.path());
+    request.setAttribute(QNetworkRequest::Attribute(TapAccessManager::PrivateAttribute), true);
+    request.setRawHeader("Referer", "https://page.example/x?y");
     const std::unique_ptr<TapReply> reply(bench.get(request));
     connect(reply.get(), &TapReply::decided, this, [&] {
-        QCOMPARE(bench.inspection()->download().destinationDirectory, bench.directory.path());
+        const Download &download = bench.inspection()->download();
+        QCOMPARE(download.destinationDirectory, bench.directory.path());
+        QCOMPARE(download.referrer, QUrl(QStringLiteral("https://page.example/x?y")));
+        QCOMPARE(download.privacy, Download::Privacy::Private);
     });
     AWAIT_FINISHED(reply);
     const Outcome &outcome = *reply->outcome();

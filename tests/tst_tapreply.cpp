@@ -656,6 +656,7 @@ void TapReplyTest::queueFull_failClosed_isBlocked()
         path, {MisbehavingServer::response(slowMarker, slowMarker.size()), Then::Close});
     TapSettings settings;
     settings.policy = Policy::failClosed();
+    settings.policy.hold = {};
     settings.scanning.workers.maxWorkers = 1;
     settings.scanning.queue.maxRequests = 1;
     settings.scanning.cache.enabled = false;

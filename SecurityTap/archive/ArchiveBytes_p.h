@@ -22,6 +22,11 @@ public:
         return has(at, what.size())
             && std::memcmp(m_bytes.data() + at, what.data(), size_t(what.size())) == 0;
     }
+    bool equals(qint64 at, qint64 other, qint64 count) const
+    {
+        return has(at, count) && has(other, count)
+            && std::memcmp(m_bytes.data() + at, m_bytes.data() + other, size_t(count)) == 0;
+    }
     uchar byte(qint64 at) const { return has(at, 1) ? m_bytes[size_t(at)] : uchar(0); }
     quint16 u16(qint64 at) const { return number<quint16>(at); }
     quint32 u32(qint64 at) const { return number<quint32>(at); }

@@ -3,6 +3,7 @@
 
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/archive/ArchiveBytes_p.h"
+#include "SecurityTap/archive/EmbeddedArchives_p.h"
 #include "SecurityTap/archive/ZipDirectory.h"
 
 #include <algorithm>
@@ -117,16 +118,17 @@ bool isBzip2(const ArchiveBytes &bytes)
         && (hasBlock || isEmpty);
 }
 
-//! No signature at all, but properties that everybody uses.
+//! No signature at all, but properties that are possible, and a first byte that always is zero.
 bool isLzma(const ArchiveBytes &bytes)
 {
     constexpr quint64 unknownSize = ~quint64(0);
     constexpr quint64 mostBytes = quint64(1) << 38;
+    constexpr uchar properties = 9 * 5 * 5;
     const quint32 dictionary = bytes.u32(1);
     const quint32 rest = dictionary & (dictionary - 1); // without its lowest bit
     const bool isDictionary = dictionary >= 4096 && (rest == 0 || rest == dictionary / 3 * 2);
     const quint64 size = bytes.u64(5);
-    return bytes.has(0, 14) && bytes.byte(0) == 0x5d && isDictionary && bytes.byte(13) == 0
+    return bytes.has(0, 14) && bytes.byte(0) < properties && isDictionary && bytes.byte(13) == 0
         && (size == unknownSize || size < mostBytes);
 }
 
@@ -141,9 +143,8 @@ bool isCompress(const ArchiveBytes &bytes)
 qint64 behindSkippableFrames(const ArchiveBytes &bytes)
 {
     constexpr quint32 firstSkippable = 0x184d2a50;
-    constexpr int mostFrames = 1000;
     qint64 at = 0;
-    for (int i = 0; i < mostFrames && (bytes.u32(at) & 0xfffffff0) == firstSkippable; ++i)
+    while ((bytes.u32(at) & 0xfffffff0) == firstSkippable)
         at += 8 + qint64(bytes.u32(at + 4));
     return at;
 }
@@ -175,45 +176,55 @@ std::optional<ArchivePlace> atBeginning(const ArchiveBytes &bytes)
     return std::nullopt;
 }
 
-void addZip(const std::span<const uchar> &content, std::vector<ArchivePlace> &places)
+//! Its end, where it tells; the rest is somebody else's.
+qint64 endOf(const ArchiveBytes &bytes, const ArchivePlace &place)
 {
-    const ArchiveBytes bytes(content);
-    const bool beginsAsZip = bytes.has(0, "PK\3\4");
-    const auto directory = ZipDirectory::find(content);
-    if (!directory) {
-        if (beginsAsZip)
-            places.push_back({Format::ZipStream, 0, bytes.size(), true, true});
-        return;
-    }
-    // The last member of another archive is found there.
-    if (!places.empty() && !directory->endsFile)
-        return;
-    if (directory->members > 0)
-        places.push_back({Format::Zip, 0, directory->end});
-    if (directory->hiddenMember)
-        places.push_back({Format::ZipStream, *directory->hiddenMember, directory->begin, false});
+    quint64 size = 0;
+    if (place.format == Format::SevenZip)
+        size = 32 + bytes.u64(place.begin + 12) + bytes.u64(place.begin + 20);
+    else if (place.format == Format::Cab)
+        size = bytes.u32(place.begin + 8);
+    const auto most = quint64(place.end - place.begin);
+    return size > 36 && size < most ? place.begin + qint64(size) : place.end;
 }
 
-//! Programs that unpack themselves.
-void addEmbedded(const ArchiveBytes &bytes, std::vector<ArchivePlace> &places)
+//! A tree of names in UTF-16, for Windows: what others see may not be in it, and the other way.
+bool hasJoliet(const ArchiveBytes &bytes)
 {
-    if (!bytes.has(0, "MZ")
-        && !bytes.has(0,
-            "\x7f"
-            "ELF"))
-        return;
-    for (const Signature &signature : signatures) {
-        const bool isCab = signature.format == Format::Cab;
-        if (!isCab && signature.format != Format::SevenZip && signature.format != Format::Rar
-            && signature.format != Format::Rar5)
-            continue;
-        const qint64 at = bytes.find(signature.bytes, 0, Limits::embeddedArchiveBytes);
-        // Its version and size: the signature alone may be a constant of the program.
-        const bool fits =
-            !isCab || (bytes.u16(at + 24) == 0x103 && bytes.has(at, bytes.u32(at + 8)));
-        if (at > 0 && fits)
-            places.push_back({signature.format, at, bytes.size(), false});
+    constexpr qint64 sectorBytes = 2048;
+    constexpr uchar supplementary = 2;
+    constexpr qint64 escapesAt = 88;
+    for (qint64 at = 16 * sectorBytes; bytes.has(at + 1, "CD001"); at += sectorBytes) {
+        const bool isUtf16 = bytes.has(at + escapesAt, "%/@") || bytes.has(at + escapesAt, "%/C")
+            || bytes.has(at + escapesAt, "%/E");
+        if (bytes.byte(at) == supplementary && isUtf16)
+            return true;
     }
+    return false;
+}
+
+void addZip(const ArchiveBytes &bytes, const ZipLayout &zip, std::vector<ArchivePlace> &places)
+{
+    using Fault = ArchivePlace::Fault;
+    // Parts of a split one have a mark before the first member.
+    const bool isSplit = bytes.has(0, "PK\7\10PK\3\4");
+    const bool beginsAsZip = isSplit || bytes.has(0, "PK\3\4");
+    if (zip.directories.empty()) {
+        if (beginsAsZip)
+            places.push_back({Format::ZipStream, isSplit ? 4 : 0, bytes.size(), true, Fault::Cut});
+        return;
+    }
+    const bool isAlone = places.empty();
+    qint64 end = 0;
+    for (const ZipDirectory &directory : zip.directories) {
+        end = std::max(end, directory.begin);
+        const Fault fault = directory.isContradictory ? Fault::Contradictory : Fault::None;
+        // The last member of another archive is found there.
+        if ((isAlone || directory.endsFile) && directory.members > 0)
+            places.push_back({Format::Zip, 0, directory.end, true, fault});
+    }
+    if (zip.hiddenMember && (isAlone || places.size() > 1))
+        places.push_back({Format::ZipStream, *zip.hiddenMember, end, false});
 }
 
 } // namespace
@@ -222,24 +233,25 @@ std::vector<ArchivePlace> archivesIn(std::span<const uchar> content)
 {
     const ArchiveBytes bytes(content);
     std::vector<ArchivePlace> places;
-    if (const auto first = atBeginning(bytes))
+    if (auto first = atBeginning(bytes)) {
+        first->end = endOf(bytes, *first);
         places.push_back(*first);
-    addZip(content, places);
-    addEmbedded(bytes, places);
+        if (first->format == Format::Iso && hasJoliet(bytes))
+            places.push_back({Format::IsoJoliet, 0, bytes.size()});
+    }
+    const bool isKnown = !places.empty() && places.front().isCertain;
+    const ZipLayout zip = ZipLayout::of(content);
+    addZip(bytes, zip, places);
+    // What is inside of an archive comes out with its members.
+    if (!isKnown && zip.firstMember > 0 && !bytes.has(0, "PK")) {
+        for (ArchivePlace place : embeddedArchives(content.first(size_t(zip.firstMember)))) {
+            place.end = endOf(bytes, place);
+            places.push_back(place);
+        }
+    }
     if (places.size() > size_t(Limits::maxArchivesInOneFile))
-        places.resize(size_t(Limits::maxArchivesInOneFile));
+        places.resize(size_t(Limits::maxArchivesInOneFile) + 1);
     return places;
-}
-
-QString notLookedInto(std::span<const uchar> content)
-{
-    constexpr qint64 pdfHeaderWithin = 1024; // where readers look for it
-    const ArchiveBytes bytes(content);
-    if (bytes.has(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"))
-        return u"streams of an OLE2 document"_s;
-    if (bytes.find("%PDF-", 0, pdfHeaderWithin) >= 0)
-        return u"streams of a PDF document"_s;
-    return {};
 }
 
 } // namespace Sentinel

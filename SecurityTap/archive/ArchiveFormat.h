@@ -3,7 +3,7 @@
 
 #include "SecurityTap/SecurityTapExport.h"
 
-#include <QString>
+#include <QtCore/qglobal.h>
 
 #include <span>
 #include <vector>
@@ -18,7 +18,8 @@ enum class ArchiveFormat : quint8 {
     Tar,
     Cpio,
     Ar,
-    Iso,
+    Iso, //!< by its first tree of names, and Rock Ridge's additions to it
+    IsoJoliet, //!< by the tree for Windows
     Cab,
     Rar,
     Rar5,
@@ -43,25 +44,27 @@ constexpr bool isSingleStream(ArchiveFormat format)
 
 //! \brief An archive somewhere in some bytes.
 struct ArchivePlace {
+    //! What is known to be wrong with it before it is read.
+    enum class Fault : quint8 {
+        None,
+        Cut, //!< what follows the last member is missing
+        Contradictory, //!< it says different things to different readers
+    };
     ArchiveFormat format = ArchiveFormat::Zip;
     qint64 begin = 0;
     qint64 end = 0;
     //! False where the signature may be an accident: if nothing can be read there, it was one.
     bool isCertain = true;
-    bool isCut = false; //!< what follows the last member is missing
+    Fault fault = Fault::None;
 
     friend bool operator==(const ArchivePlace &, const ArchivePlace &) = default;
 };
 
 //! \brief The archives in \p bytes, by what stands there: at the beginning, behind another file
-//! (zip), inside a program (7z, rar, cab). Reads no more than the first bytes, the last 64 KiB, a
-//! zip's directory and the first MiB of a program.
+//! (zip), somewhere in it (7z, rar, cab). Reads no more than the first MiB, the last 64 KiB and a
+//! zip's directory; of programs and scripts all.
 //!
-//! Limits: Limits::maxArchivesInOneFile.
+//! Limits: one more than Limits::maxArchivesInOneFile, which tells that there are too many.
 SECURITYTAP_EXPORT std::vector<ArchivePlace> archivesIn(std::span<const uchar> bytes);
-
-//! \brief What \p bytes may hold that nobody here can take out, for people; empty if nothing is
-//! known of such: "streams of a PDF document".
-SECURITYTAP_EXPORT QString notLookedInto(std::span<const uchar> bytes);
 
 } // namespace Sentinel

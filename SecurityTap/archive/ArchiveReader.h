@@ -62,6 +62,9 @@ public:
     virtual std::expected<std::optional<ArchiveMember>, ArchiveError> next() = 0;
     //! The next bytes of the member; nothing at its end.
     virtual std::expected<std::optional<ArchiveBlock>, ArchiveError> read() = 0;
+    //! How far the archive goes in its place: what follows is none of its. Known once there is no
+    //! next member.
+    virtual qint64 endOffset() const = 0;
 };
 
 //! \brief What reads most of them: "libarchive 3.6.2".

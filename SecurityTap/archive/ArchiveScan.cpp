@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/archive/ArchiveScan.h"
 
+#include "SecurityTap/archive/UnopenedContent.h"
+#include "SecurityTap/content/Sha256.h"
 #include "SecurityTap/scan/ScanRequest.h"
 
 #include <algorithm>
@@ -106,13 +108,50 @@ void ArchiveScan::lookInto(Level level)
 {
     const std::span<const uchar> bytes = level.content->span();
     m_tally.addNotLookedInto(notLookedInto(bytes));
-    level.archives = archivesIn(bytes);
+    if (isEncryptedDocument(bytes))
+        m_tally.addTrouble(Trouble::Encrypted, level.place);
+    addArchives(level, archivesIn(bytes));
     if (level.archives.empty())
         return;
     if (m_levels.size() >= size_t(m_settings->limits.maxDepth))
         m_tally.addTrouble(Trouble::Depth, level.place);
     else
         m_levels.push_back(std::move(level));
+}
+
+void ArchiveScan::addArchives(Level &level, const std::vector<ArchivePlace> &places)
+{
+    for (const ArchivePlace &place : places) {
+        // Of a zip, the directory is the place.
+        const bool isKnown = std::ranges::any_of(level.archives, [&](const ArchivePlace &known) {
+            return known.format == place.format && known.end == place.end
+                && (known.begin == place.begin || place.format == ArchiveFormat::Zip);
+        });
+        if (isKnown)
+            continue;
+        if (level.archives.size() == size_t(Limits::maxArchivesInOneFile))
+            return m_tally.addTrouble(Trouble::Members, level.place);
+        level.archives.push_back(place);
+    }
+}
+
+//! One archive may follow the other, with zeros between them. Unpackers differ in what they take.
+void ArchiveScan::lookBehind(Level &level)
+{
+    const std::span<const uchar> bytes = level.content->span();
+    const ArchivePlace &place = level.archives[level.nextArchive - 1];
+    const qint64 end = place.begin + level.reader->endOffset();
+    const auto rest = bytes.subspan(size_t(std::min(end, qint64(bytes.size()))));
+    const auto first = std::ranges::find_if(rest, [](uchar byte) { return byte != 0; });
+    const qint64 shift = first - bytes.begin();
+    if (shift == place.begin)
+        return;
+    std::vector<ArchivePlace> places = archivesIn(bytes.subspan(size_t(shift)));
+    for (ArchivePlace &one : places) {
+        one.begin += shift;
+        one.end += shift;
+    }
+    addArchives(level, places);
 }
 
 void ArchiveScan::advance()
@@ -135,8 +174,12 @@ void ArchiveScan::openNext(Level &level)
     const ArchivePlace &place = level.archives[level.nextArchive++];
     level.isCertain = place.isCertain;
     level.hasRead = level.isOver = false;
-    if (place.isCut)
-        m_tally.addTrouble(Trouble::Damaged, level.place, QStringLiteral("it is cut short"));
+    if (place.fault != ArchivePlace::Fault::None) {
+        m_tally.addTrouble(Trouble::Damaged, level.place,
+            place.fault == ArchivePlace::Fault::Cut
+                ? QStringLiteral("it is cut short")
+                : QStringLiteral("it says different things to different readers"));
+    }
     auto reader = ArchiveReader::open(level.content->span(), place, m_settings->passwords);
     if (reader) {
         level.reader = std::move(*reader);
@@ -168,8 +211,10 @@ void ArchiveScan::readHeader(Level &level)
             endReader(level);
         return;
     }
-    if (!*next)
+    if (!*next) {
+        lookBehind(level);
         return endReader(level);
+    }
     ++m_members;
     if (!std::exchange(level.hasRead, true))
         m_tally.addArchive();
@@ -248,10 +293,27 @@ bool ArchiveScan::countExpanded(qint64 bytes, const QString &place)
     return false;
 }
 
+//! A disk image tells most of its files in two trees.
+bool ArchiveScan::isRepeated(Level &level)
+{
+    const ArchiveFormat format = level.archives[level.nextArchive - 1].format;
+    const Member &member = *level.member;
+    if ((format != ArchiveFormat::Iso && format != ArchiveFormat::IsoJoliet) || !member.isWhole)
+        return false;
+    Sha256 hash;
+    for (const QByteArray &part : {member.name.path().toLower().toUtf8() + '\0', member.bytes})
+        hash.add({reinterpret_cast<const uchar *>(part.constData()), size_t(part.size())});
+    if (level.seen.insert(hash.result()).second)
+        return false;
+    --m_members;
+    m_expandedBytes -= member.bytes.size();
+    return true;
+}
+
 void ArchiveScan::beginScan(Level &level)
 {
     Member &member = *level.member;
-    if (!member.isFile && member.bytes.isEmpty()) {
+    if ((!member.isFile && member.bytes.isEmpty()) || isRepeated(level)) {
         level.member.reset();
         return;
     }

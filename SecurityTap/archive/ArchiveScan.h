@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace Sentinel {
@@ -63,16 +64,20 @@ private:
         bool isOver = false; // nothing more can be read of it
         std::unique_ptr<ArchiveReader> reader = nullptr;
         std::optional<Member> member = {};
+        std::set<QByteArray> seen = {}; // names and contents, where an archive tells them twice
         std::shared_ptr<const Content> scanned = nullptr; // the member's bytes, once all are there
     };
 
     Progress stepInner(const SliceBudget &budget);
     void advance();
     void lookInto(Level level);
+    void addArchives(Level &level, const std::vector<ArchivePlace> &places);
+    void lookBehind(Level &level);
     void openNext(Level &level);
     void readHeader(Level &level);
     void readBlock(Level &level);
     bool takeBlock(Level &level, const ArchiveBlock &block);
+    bool isRepeated(Level &level);
     void beginScan(Level &level);
     void endScan(Level &level, ScanResult result);
     void endReader(Level &level);

@@ -17,10 +17,9 @@ constexpr size_t maxInput = 1 << 30; // zlib counts in 32 bits
 
 std::unique_ptr<GzipReader> GzipReader::open(std::span<const uchar> bytes)
 {
-    std::unique_ptr<GzipReader> reader(new GzipReader);
+    std::unique_ptr<GzipReader> reader(new GzipReader(bytes));
     if (inflateInit2(&reader->m_stream, gzipWindowBits) != Z_OK)
         return nullptr;
-    reader->m_rest = bytes;
     reader->m_block.resize(size_t(Limits::archiveBlockBytes));
     return reader;
 }
@@ -52,7 +51,7 @@ std::expected<std::optional<ArchiveBlock>, ArchiveError> GzipReader::read()
     const ArchiveBlock block{
         {m_block.data(), made}, std::exchange(m_offset, m_offset + qint64(made)), {}};
     if (status == Z_STREAM_END) {
-        // Another one may follow; what else follows belongs to nobody.
+        // Another one may follow directly.
         m_isEnded = m_rest.size() < 2 || m_rest[0] != 0x1f || m_rest[1] != 0x8b
             || inflateReset(&m_stream) != Z_OK;
         return block;

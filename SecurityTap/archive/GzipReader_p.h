@@ -21,11 +21,16 @@ public:
 
     std::expected<std::optional<ArchiveMember>, ArchiveError> next() override;
     std::expected<std::optional<ArchiveBlock>, ArchiveError> read() override;
+    qint64 endOffset() const override { return m_sizeBytes - qint64(m_rest.size()); }
 
 private:
-    GzipReader() = default;
+    explicit GzipReader(std::span<const uchar> bytes)
+        : m_sizeBytes(qint64(bytes.size())), m_rest(bytes)
+    {
+    }
 
     z_stream m_stream{};
+    const qint64 m_sizeBytes;
     std::span<const uchar> m_rest;
     std::vector<uchar> m_block;
     qint64 m_offset = 0;

@@ -2,6 +2,7 @@
 #include "SecurityTap/archive/LibarchiveReader_p.h"
 
 #include "SecurityTap/Limits.h"
+#include "SecurityTap/archive/ArchiveBytes_p.h"
 #include "SecurityTap/archive/ZipDirectory.h"
 
 #include <algorithm>
@@ -59,6 +60,7 @@ int enable(archive *handle, Format format)
     case Format::Ar:
         return archive_read_support_format_ar(handle);
     case Format::Iso:
+    case Format::IsoJoliet:
         return archive_read_support_format_iso9660(handle);
     case Format::Cab:
         return archive_read_support_format_cab(handle);
@@ -113,10 +115,12 @@ LibarchiveReader::LibarchiveReader(ArchiveFormat format, std::span<const uchar> 
 {
     if (format != Format::Zip)
         return;
-    if (const auto directory = ZipDirectory::find(bytes)) {
-        m_membersMissing = directory->members;
-        m_tail = directory->withFilesOnly(bytes);
-        m_bytes = bytes.first(size_t(directory->begin));
+    // The place of a zip ends with its directory.
+    if (const auto layout = ZipLayout::of(bytes); !layout.directories.empty()) {
+        const ZipDirectory &directory = layout.directories.front();
+        m_membersMissing = directory.members;
+        m_tail = directory.withFilesOnly(bytes);
+        m_bytes = bytes.first(size_t(directory.begin));
     }
 }
 
@@ -154,6 +158,10 @@ int LibarchiveReader::begin(const QStringList &passwords)
         return ARCHIVE_FATAL;
     if (m_format == Format::Tar) // others may go on behind the end
         archive_read_set_option(handle, "tar", "read_concatenated_archives", "1");
+    if (m_format == Format::Iso)
+        archive_read_set_option(handle, "iso9660", "joliet", nullptr);
+    else if (m_format == Format::IsoJoliet)
+        archive_read_set_option(handle, "iso9660", "rockridge", nullptr);
     for (const QString &password : passwords) {
         if (!password.isEmpty())
             archive_read_add_passphrase(handle, password.toUtf8().constData());
@@ -245,6 +253,27 @@ std::expected<std::optional<ArchiveBlock>, ArchiveError> LibarchiveReader::read(
     if (status == ARCHIVE_WARN)
         block.doubt = error(status);
     return block;
+}
+
+qint64 LibarchiveReader::endOffset() const
+{
+    const auto size = qint64(m_bytes.size() + m_tail.size());
+    switch (m_format) {
+    case Format::Zip: // their place is theirs alone
+    case Format::ZipStream:
+    case Format::SevenZip:
+    case Format::Cab:
+        return size;
+    case Format::Iso: // read in any order
+    case Format::IsoJoliet: {
+        constexpr qint64 volumeSizeAt = 0x8050;
+        constexpr qint64 sectorBytes = 2048;
+        const ArchiveBytes bytes(m_bytes);
+        return std::min(size, std::max(volumeSizeAt, bytes.u32(volumeSizeAt) * sectorBytes));
+    }
+    default:
+        return std::clamp<qint64>(archive_filter_bytes(m_archive.get(), -1), 0, size);
+    }
 }
 
 ArchiveError LibarchiveReader::error(int status) const

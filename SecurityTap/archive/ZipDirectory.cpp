@@ -13,21 +13,36 @@ constexpr QByteArrayView localHeader("PK\3\4");
 constexpr QByteArrayView directoryRecord("PK\1\2");
 constexpr QByteArrayView endRecord("PK\5\6");
 constexpr QByteArrayView largeLocator("PK\6\7"); // of zip64's end record
+constexpr QByteArrayView largeEndRecord("PK\6\6");
 
 constexpr qint64 localHeaderBytes = 30;
 constexpr qint64 directoryRecordBytes = 46;
 constexpr qint64 endRecordBytes = 22;
-constexpr QByteArrayView largeEndRecord("PK\6\6");
 constexpr qint64 largeLocatorBytes = 20;
 constexpr qint64 largeEndRecordBytes = 56;
 constexpr quint32 elsewhere = 0xffffffff; //!< a number that is in a field of zip64
+constexpr quint16 manyMembers = 0xffff; //!< their number is there, too
 constexpr qint64 maxCommentBytes = 0xffff;
 constexpr size_t maxMembers = 0xffff;
-constexpr int maxEndRecords = 16; //!< that are looked at: one may stand in the comment of another
 
 struct Extent {
     qint64 begin = 0;
     qint64 end = 0;
+};
+
+//! A directory, and where its members are.
+struct Found {
+    ZipDirectory directory;
+    std::vector<Extent> members;
+};
+
+//! What a record of the directory says of its member.
+struct Record {
+    qint64 at = 0;
+    qint64 nameBytes = 0;
+    quint64 packedBytes = 0;
+    quint64 wholeBytes = 0;
+    quint64 local = 0; //!< its header
 };
 
 qint64 behindRecord(const ArchiveBytes &bytes, qint64 at)
@@ -35,72 +50,161 @@ qint64 behindRecord(const ArchiveBytes &bytes, qint64 at)
     return at + directoryRecordBytes + bytes.u16(at + 28) + bytes.u16(at + 30) + bytes.u16(at + 32);
 }
 
-//! The members of the directory at \p begin, in the order of their places. \p shift: bytes that
-//! were put before the zip after it was made.
-std::vector<Extent> membersOf(const ArchiveBytes &bytes, qint64 begin, qint64 end, qint64 shift)
+Record recordAt(const ArchiveBytes &bytes, qint64 at)
 {
-    std::vector<Extent> members;
-    for (qint64 at = begin;
-         at < end && bytes.has(at, directoryRecord) && members.size() < maxMembers;
+    Record record{
+        at, bytes.u16(at + 28), bytes.u32(at + 20), bytes.u32(at + 24), bytes.u32(at + 42)};
+    constexpr quint16 zip64 = 1;
+    const qint64 end = at + directoryRecordBytes + record.nameBytes + bytes.u16(at + 30);
+    for (qint64 field = at + directoryRecordBytes + record.nameBytes; field + 4 <= end;
+         field += 4 + bytes.u16(field + 2)) {
+        if (bytes.u16(field) != zip64)
+            continue;
+        qint64 next = field + 4;
+        for (quint64 *number : {&record.wholeBytes, &record.packedBytes, &record.local}) {
+            if (*number == elsewhere) {
+                *number = bytes.u64(next);
+                next += qint64(sizeof(quint64));
+            }
+        }
+        break;
+    }
+    return record;
+}
+
+//! A member's own header says something else of it than the directory.
+bool contradicts(const ArchiveBytes &bytes, const Record &record, qint64 local)
+{
+    constexpr quint16 encrypted = 1;
+    constexpr quint16 sizesFollow = 8; // behind the member
+    const quint16 flags = bytes.u16(local + 6);
+    const auto isOther = [&](qint64 inHeader, qint64 inRecord) {
+        const quint32 said = bytes.u32(local + inHeader);
+        return said != bytes.u32(record.at + inRecord) && said != elsewhere
+            && bytes.u32(record.at + inRecord) != elsewhere;
+    };
+    const bool isOfOtherSize = (flags & sizesFollow) == 0 && (isOther(18, 20) || isOther(22, 24));
+    const qint64 name = local + localHeaderBytes;
+    const bool isNamedSo = bytes.u16(local + 26) == record.nameBytes
+        && bytes.equals(name, record.at + directoryRecordBytes, record.nameBytes);
+    return isOfOtherSize || !isNamedSo || bytes.u16(local + 8) != bytes.u16(record.at + 10)
+        || ((flags ^ bytes.u16(record.at + 8)) & encrypted) != 0;
+}
+
+//! Its members, in the order of their places. \p shift: bytes that were put before the zip after
+//! it was made.
+void readMembers(const ArchiveBytes &bytes, qint64 end, qint64 shift, Found &found)
+{
+    for (qint64 at = found.directory.begin;
+         at < end && bytes.has(at, directoryRecord) && found.members.size() < maxMembers;
          at = behindRecord(bytes, at)) {
-        if (bytes.u32(at + 42) == elsewhere || bytes.u32(at + 20) == elsewhere)
-            return {}; // nobody knows where
-        const qint64 local = bytes.u32(at + 42) + shift;
-        const qint64 name = bytes.u16(local + 26);
-        const qint64 extra = bytes.u16(local + 28);
-        members.push_back({local, local + localHeaderBytes + name + extra + bytes.u32(at + 20)});
+        const Record record = recordAt(bytes, at);
+        const auto size = quint64(bytes.size());
+        if (record.local > size || record.packedBytes > size)
+            continue; // it is missing, as who reads it will see
+        const qint64 local = qint64(record.local) + shift;
+        const qint64 begin =
+            local + localHeaderBytes + bytes.u16(local + 26) + bytes.u16(local + 28);
+        found.members.push_back({local, begin + qint64(record.packedBytes)});
+        if (bytes.has(local, localHeader) && contradicts(bytes, record, local))
+            found.directory.isContradictory = true;
     }
-    std::ranges::sort(members, {}, &Extent::begin);
-    return members;
+    std::ranges::sort(found.members, {}, &Extent::begin);
 }
 
-std::optional<qint64> hiddenMember(
-    const ArchiveBytes &bytes, const std::vector<Extent> &members, qint64 directory)
+//! Where the directory of zip64 begins, which stands directly before its end record, and that
+//! before the \p locator.
+std::optional<Found> largeDirectoryOf(const ArchiveBytes &bytes, qint64 record, qint64 locator)
 {
-    // What stands before the first one is a program's or a document's, unless it is a zip's.
-    const bool beginsAsZip = bytes.has(0, localHeader);
-    qint64 known = beginsAsZip || members.empty() ? 0 : members.front().begin;
-    const auto inGap = [&](qint64 end) { return bytes.find(localHeader, known, end); };
-    for (const Extent &member : members) {
-        if (const qint64 at = inGap(member.begin); at >= 0)
-            return at;
-        known = std::max(known, member.end);
-    }
-    const qint64 at = members.empty() && !beginsAsZip ? -1 : inGap(directory);
-    return at < 0 ? std::nullopt : std::optional(at);
+    const qint64 large = locator - largeEndRecordBytes;
+    const quint64 size = bytes.u64(large + 40);
+    const quint64 members = bytes.u64(large + 32);
+    if (!bytes.has(large, largeEndRecord) || size > quint64(large))
+        return std::nullopt;
+    Found found;
+    found.directory.begin = large - qint64(size);
+    const quint64 begin = quint64(found.directory.begin);
+    const quint64 shift = begin - std::min(begin, bytes.u64(large + 48));
+    // The small record may tell readers that do not know zip64 of another directory.
+    const quint16 fewMembers = bytes.u16(record + 10);
+    const quint32 smallSize = bytes.u32(record + 12);
+    const quint32 offset = bytes.u32(record + 16);
+    found.directory.isContradictory = quint64(large) - bytes.u64(locator + 8) != shift
+        || (fewMembers != manyMembers && fewMembers != members)
+        || (smallSize != elsewhere && smallSize != size)
+        || (offset != elsewhere && offset != bytes.u64(large + 48));
+    found.directory.members = qint64(std::min<quint64>(members, quint64(bytes.size())));
+    readMembers(bytes, large, qint64(shift), found);
+    return found;
 }
 
-std::optional<ZipDirectory> directoryOf(const ArchiveBytes &bytes, qint64 record)
+std::optional<Found> directoryOf(const ArchiveBytes &bytes, qint64 record)
 {
     const qint64 entries = bytes.u16(record + 10);
     const qint64 size = bytes.u32(record + 12);
     const qint64 offset = bytes.u32(record + 16);
-    ZipDirectory directory;
+    std::optional<Found> found;
+    if (const qint64 locator = record - largeLocatorBytes; bytes.has(locator, largeLocator)) {
+        found = largeDirectoryOf(bytes, record, locator);
+        if (!found)
+            return std::nullopt;
+    } else {
+        const auto isDirectory = [&](qint64 at) {
+            return at >= 0 && at <= record && (entries == 0 || bytes.has(at, directoryRecord));
+        };
+        const bool isBefore = isDirectory(record - size);
+        if (!isBefore && !isDirectory(offset))
+            return std::nullopt;
+        found.emplace();
+        found->directory.begin = isBefore ? record - size : offset;
+        // Some go by the offset, others by the size.
+        found->directory.isContradictory =
+            entries > 0 && offset != found->directory.begin && isDirectory(offset);
+        readMembers(bytes, record, std::max<qint64>(found->directory.begin - offset, 0), *found);
+    }
+    ZipDirectory &directory = found->directory;
     directory.end = record + endRecordBytes;
     directory.endsFile = directory.end + bytes.u16(record + 20) == bytes.size();
-    if (bytes.has(record - largeLocatorBytes, largeLocator)) {
-        const qint64 large = record - largeLocatorBytes - largeEndRecordBytes;
-        directory.members = entries == 0xffff ? 1 : entries;
-        const quint64 largeSize = bytes.u64(large + 40);
-        if (!bytes.has(large, largeEndRecord) || largeSize > quint64(large))
-            return std::nullopt;
-        directory.begin = large - qint64(largeSize);
-        return directory;
+    directory.members = std::max(
+        {qint64(found->members.size()), directory.members, entries == manyMembers ? 0 : entries});
+    return found;
+}
+
+bool isInMember(qint64 at, const std::vector<Found> &all)
+{
+    return std::ranges::any_of(all, [at](const Found &found) {
+        // The last one that begins before.
+        const auto next = std::ranges::upper_bound(found.members, at, {}, &Extent::begin);
+        return next != found.members.begin() && std::prev(next)->end > at;
+    });
+}
+
+std::vector<Found> directoriesOf(const ArchiveBytes &bytes)
+{
+    std::vector<qint64> records;
+    for (qint64 at =
+             bytes.find(endRecord, bytes.size() - maxCommentBytes - endRecordBytes, bytes.size());
+         at >= 0; at = bytes.find(endRecord, at + 1, bytes.size())) {
+        if (bytes.has(at, endRecordBytes))
+            records.push_back(at);
     }
-    const auto isDirectory = [&](qint64 at) {
-        return at >= 0 && at <= record && (entries == 0 || bytes.has(at, directoryRecord));
-    };
-    if (isDirectory(record - size))
-        directory.begin = record - size;
-    else if (isDirectory(offset))
-        directory.begin = offset;
-    else
-        return std::nullopt;
-    const auto members =
-        membersOf(bytes, directory.begin, record, std::max<qint64>(directory.begin - offset, 0));
-    directory.members = std::max(qint64(members.size()), entries == 0xffff ? 0 : entries);
-    directory.hiddenMember = hiddenMember(bytes, members, directory.begin);
-    return directory;
+    std::vector<Found> all;
+    for (auto record = records.rbegin(); record != records.rend(); ++record) {
+        if (isInMember(*record, all))
+            continue;
+        auto found = directoryOf(bytes, *record);
+        const auto isKnown = [&](const Found &other) {
+            return found->directory.begin == other.directory.begin;
+        };
+        if (!found || std::ranges::any_of(all, isKnown))
+            continue;
+        if (all.size() == ZipLayout::maxDirectories) {
+            all.back().directory.isContradictory = true;
+            break;
+        }
+        all.push_back(std::move(*found));
+    }
+    return all;
 }
 
 } // namespace
@@ -125,22 +229,36 @@ std::vector<uchar> ZipDirectory::withFilesOnly(std::span<const uchar> content) c
     return changed;
 }
 
-std::optional<ZipDirectory> ZipDirectory::find(std::span<const uchar> content)
+ZipLayout ZipLayout::of(std::span<const uchar> content)
 {
     const ArchiveBytes bytes(content);
-    const qint64 tail = bytes.size() - maxCommentBytes - endRecordBytes;
-    std::vector<qint64> records;
-    for (qint64 at = bytes.find(endRecord, tail, bytes.size()); at >= 0;
-         at = bytes.find(endRecord, at + 1, bytes.size())) {
-        if (bytes.has(at, endRecordBytes))
-            records.push_back(at);
+    ZipLayout layout;
+    layout.firstMember = bytes.size();
+    std::vector<Extent> known;
+    qint64 last = 0; // where no member can begin any more
+    for (const Found &found : directoriesOf(bytes)) {
+        const ZipDirectory &directory = found.directory;
+        layout.directories.push_back(directory);
+        known.insert(known.end(), found.members.begin(), found.members.end());
+        known.push_back({directory.begin, directory.end});
+        last = std::max(last, directory.begin);
+        if (!found.members.empty())
+            layout.firstMember = std::min(layout.firstMember, found.members.front().begin);
     }
-    for (int tries = 0; !records.empty() && tries < maxEndRecords; ++tries) {
-        if (const auto directory = directoryOf(bytes, records.back()))
-            return directory;
-        records.pop_back();
+    if (layout.directories.empty())
+        return layout;
+    std::ranges::sort(known, {}, &Extent::begin);
+    // What stands before the first one is a program's or a document's, unless it is a zip's.
+    qint64 from = bytes.has(0, localHeader) ? 0 : known.front().begin;
+    for (const Extent &extent : known) {
+        const qint64 at = bytes.find(localHeader, from, std::min(extent.begin, last));
+        if (at >= 0) {
+            layout.hiddenMember = at;
+            break;
+        }
+        from = std::max(from, extent.end);
     }
-    return std::nullopt;
+    return layout;
 }
 
 } // namespace Sentinel

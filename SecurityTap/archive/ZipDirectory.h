@@ -11,7 +11,7 @@
 
 namespace Sentinel {
 
-//! \brief Where the directory of a zip is, which may stand behind anything.
+//! \brief A directory of a zip, which may stand behind anything.
 //!
 //! The layout is that of PKWARE's APPNOTE.TXT, 4.3.
 struct ZipDirectory {
@@ -19,17 +19,30 @@ struct ZipDirectory {
     qint64 end = 0; //!< behind the end record, without its comment
     qint64 members = 0; //!< that it has, or says to have: who finds fewer has been misled
     bool endsFile = false; //!< nothing but the comment follows
-    //! Where a member begins that the directory does not have: who unpacks from header to header
-    //! comes to see it.
-    std::optional<qint64> hiddenMember;
+    //! It and its end records, or it and the headers of its members, do not say the same: who
+    //! believes one unpacks something else than who believes the other.
+    bool isContradictory = false;
 
     //! Its bytes, with its true size, and with every member declared to be a file. Attributes may
     //! call a program a directory, a link or a device, which libarchive believes and others do not.
     SECURITYTAP_EXPORT std::vector<uchar> withFilesOnly(std::span<const uchar> bytes) const;
+};
 
-    //! The last directory in \p bytes that its end record describes rightly; nothing if there is
-    //! none.
-    SECURITYTAP_EXPORT static std::optional<ZipDirectory> find(std::span<const uchar> bytes);
+//! \brief What of a file is a zip's. Readers do not agree which of several directories counts, so
+//! all are told.
+//!
+//! Limits: most directories; where there are more, the last one told of is contradictory.
+struct ZipLayout {
+    static constexpr size_t maxDirectories = 8;
+
+    //! That their end records describe rightly, the last one of the file first. None stands in a
+    //! member of another.
+    std::vector<ZipDirectory> directories;
+    qint64 firstMember = 0; //!< where it begins; without directories, the end of the file
+    //! Where a member begins that no directory has: who unpacks from header to header sees it.
+    std::optional<qint64> hiddenMember;
+
+    SECURITYTAP_EXPORT static ZipLayout of(std::span<const uchar> bytes);
 };
 
 } // namespace Sentinel

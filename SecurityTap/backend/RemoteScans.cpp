@@ -45,10 +45,10 @@ std::expected<RemoteScans::Lack, Reason> RemoteScans::add(std::shared_ptr<ScanRe
     Lock lock(m_mutex);
     if (!m_isAdmitting)
         return std::unexpected(Reason::ScannerUnavailable);
-    if (int(m_scans.size()) >= Limits::maxUnansweredRequests)
-        return std::unexpected(Reason::QueueFull);
     const qint64 copied = m_copiedBytes + scan.copiedBytes;
     if (m_copiedBytes > 0 && copied > std::max(m_copiedBytes, Limits::maxQueuedBytes))
+        return std::unexpected(Reason::QueueFull);
+    if (!m_room.tryTake(1, subject.origin))
         return std::unexpected(Reason::QueueFull);
     m_copiedBytes = copied;
     Scan &added = m_scans.emplace(id, std::move(scan)).first->second;
@@ -231,16 +231,14 @@ std::optional<RemoteScans::Telling> RemoteScans::nextTelling()
 {
     if (const auto cancel = m_book.nextCancel())
         return Telling{m_outbox, *cancel, 0, {}, {}};
-    while (!m_listed.empty()) {
-        const quint64 id = m_listed.front();
-        m_listed.pop_front();
-        const auto at = m_scans.find(id);
+    while (const auto id = m_listed.pop()) {
+        const auto at = m_scans.find(*id);
         if (at == m_scans.end())
             continue;
         Scan &scan = at->second;
         scan.isListed = false;
-        if (auto message = messageFor(id, scan))
-            return Telling{m_outbox, *std::move(message), id, scan.file, scan.content};
+        if (auto message = messageFor(*id, scan))
+            return Telling{m_outbox, *std::move(message), *id, scan.file, scan.content};
     }
     if (const auto ack = m_book.nextAck())
         return Telling{m_outbox, *ack, 0, {}, {}};
@@ -267,7 +265,7 @@ std::optional<Message> RemoteScans::messageFor(quint64 id, Scan &scan)
     m_watch.noteBegin();
     const ScanSubject &subject = scan.request->subject();
     return ScanBegin{scan.wireId, subject.metadata, subject.filePath, subject.fileType,
-        scan.sizeBytes, scan.isComplete, timeout, m_settings.wantsSha256};
+        scan.sizeBytes, scan.isComplete, timeout, m_settings.wantsSha256, subject.mayWait};
 }
 
 void RemoteScans::withdraw(const Telling &begin, ScanResult result)
@@ -387,6 +385,7 @@ RemoteScans::Scan RemoteScans::takeOut(Scans::iterator at)
 {
     Scan scan = std::move(at->second);
     m_scans.erase(at);
+    m_room.giveBack(1, scan.request->subject().origin);
     m_copiedBytes -= scan.copiedBytes;
     return scan;
 }
@@ -408,7 +407,7 @@ Deadline RemoteScans::dueTime(const Scan &scan) const
 void RemoteScans::list(quint64 id, Scan &scan)
 {
     if (m_outbox && !std::exchange(scan.isListed, true))
-        m_listed.push_back(id);
+        m_listed.push(id, scan.request->subject().origin);
 }
 
 //! Makes somebody the teller, and unlocks for that, unless there is one: who may have to wait until

@@ -3,9 +3,11 @@
 
 #include "SecurityTap/backend/LinkWatch_p.h"
 #include "SecurityTap/backend/SentinelSettings.h"
+#include "SecurityTap/backend/TellingTurns_p.h"
 #include "SecurityTap/backend/WireBook_p.h"
 #include "SecurityTap/scan/ScanRequest.h"
 #include "SecurityTap/scan/ScanTelemetry.h"
+#include "SecurityTap/scan/SharedRoom.h"
 #include "ipc/Messages.h"
 #include "ipc/Outbox.h"
 
@@ -31,7 +33,8 @@ namespace Sentinel {
 //!
 //! Owner:  shared by the backend, its link and its loaders.
 //! Thread: any (locked); nothing is told, sent or copied under the lock.
-//! Limits: Limits::maxUnansweredRequests, maxOwedVerdicts, maxUnacknowledgedVerdicts;
+//! Limits: Limits::maxUnansweredRequests, of one origin half of what the others leave;
+//!         maxOwedVerdicts, maxUnacknowledgedVerdicts;
 //! maxQueuedBytes
 //!         of contents that are to be copied, or one.
 class RemoteScans {
@@ -162,8 +165,9 @@ private:
 
     mutable std::mutex m_mutex; // of all below
     Scans m_scans; // by request, the oldest first
+    SharedRoom m_room{Limits::maxUnansweredRequests}; // how many of them, by origin
     std::deque<quint64> m_lacking; // for nextSource(): may be gone by then
-    std::deque<quint64> m_listed; // for next(): may have something to be told
+    TellingTurns m_listed; // for next(): may have something to be told, or be gone by then
     std::shared_ptr<Outbox> m_outbox; // while connected
     WireBook m_book; // of this connection
     bool m_isAdmitting = false;

@@ -5,6 +5,7 @@
 #include "SecurityTap/content/ContentFile.h"
 #include "ipc/Limits.h"
 #include "ipc/LocalSocket.h"
+#include "ipc/SocketMessage.h"
 
 #include <QFile>
 #include <QLocale>
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include <poll.h>
+#include <sys/socket.h>
 
 namespace Sentinel {
 
@@ -220,6 +222,12 @@ std::expected<FileDescriptor, QString> SentinelLink::spawn()
     auto child = ChildProcess::start(QFile::encodeName(m_settings.program), arguments());
     if (!child)
         return std::unexpected(child.error());
+    // As the first packet: everybody can read the arguments of a process.
+    if (m_settings.archives != ArchiveSettings()
+        && SocketMessage::send(
+               child->socket.get(), toArgument(m_settings.archives), -1, MSG_DONTWAIT)
+            < 0)
+        return std::unexpected(QStringLiteral("the sentinel takes no settings for archives"));
     m_child = std::move(child->process);
     return std::move(child->socket);
 }
@@ -236,7 +244,7 @@ QByteArrayList SentinelLink::arguments() const
     arguments << (skips ? "--skip-bad-rules" : "--refuse-bad-rules");
     arguments << "--unrated" << nameOf(m_settings.rules.unratedSeverity).toUtf8();
     if (m_settings.archives != ArchiveSettings())
-        arguments << "--archives" << toArgument(m_settings.archives);
+        arguments << "--archives"; // as spawn() tells it
     if (m_settings.jobs)
         arguments << "--jobs" << QByteArray::number(*m_settings.jobs);
     return arguments << "--max-size" << QByteArray::number(m_settings.maxScanBytes);

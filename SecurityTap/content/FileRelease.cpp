@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/content/FileRelease.h"
 
+#include "SecurityTap/Limits.h"
+#include "SecurityTap/content/FileLease.h"
 #include "SecurityTap/content/FileName.h"
+#include "SecurityTap/content/Sha256.h"
+#include "ipc/Retried_p.h"
 
 #include <QDir>
 #include <QFile>
@@ -18,10 +22,12 @@ namespace Sentinel {
 namespace {
 
 constexpr int maxTemporaryNames = 16; // tries; each of 64 random bits
-constexpr mode_t privateMode = 0600;
+constexpr mode_t unreleasedMode = 0600;
 
-// 0, or the error's number.
+// 0, or the error's number, or one of the two below.
 using Errno = int;
+constexpr Errno heldOpen = -1; // somebody has the file open for writing, or wants to
+constexpr Errno otherBytes = -2; // what is there is not what was scanned
 
 Errno asErrno(int result)
 {
@@ -53,15 +59,15 @@ mode_t newFileMode()
     constexpr mode_t all = 0666;
     QFile status(QStringLiteral("/proc/self/status"));
     if (!status.open(QIODevice::ReadOnly))
-        return privateMode;
+        return unreleasedMode;
     for (const QByteArray &line : status.readAll().split('\n')) {
         if (!line.startsWith("Umask:"))
             continue;
         bool isNumber = false;
         const uint mask = line.mid(qsizetype(sizeof "Umask:") - 1).trimmed().toUInt(&isNumber, 8);
-        return isNumber ? all & ~mode_t(mask) : privateMode;
+        return isNumber ? all & ~mode_t(mask) : unreleasedMode;
     }
-    return privateMode;
+    return unreleasedMode;
 }
 
 QByteArray temporaryName()
@@ -69,28 +75,70 @@ QByteArray temporaryName()
     return ".download-" + QByteArray::number(QRandomGenerator::system()->generate64(), 36);
 }
 
-// One release: the directory, opened once, and the name in it.
+// One release: the directory, opened once, the name in it, and what goes there.
 class Target {
 public:
-    Target(FileDescriptor directory, QByteArray name, ExistingFile existing)
-        : m_directory(std::move(directory)), m_name(std::move(name)), m_existing(existing)
+    Target(FileDescriptor directory, QByteArray name, ExistingFile existing, const Spool &spool,
+        const ReleasedContent &content)
+        : m_directory(std::move(directory))
+        , m_name(std::move(name))
+        , m_existing(existing)
+        , m_spool(spool)
+        , m_content(content)
     {
     }
 
-    Errno link(int file) const;
-    Errno linkCopy(const Spool &spool, mode_t mode) const;
-    Errno renameCopy(const Spool &spool, mode_t mode) const;
+    Errno linkSpool() const;
+    Errno linkCopy() const;
+    Errno renameCopy() const;
 
 private:
+    Errno equip(int file) const;
+    Errno check(int file, const FileLease &lease) const;
+    Errno fill(FileDescriptor &file) const;
+    Errno link(int file) const;
     Errno linkAs(int file, const QByteArray &name) const;
+    Errno rename(int file, const QByteArray &temporary) const;
     Errno renameFrom(const QByteArray &temporary) const;
     Errno renameOverPlaceholder(const QByteArray &temporary) const;
     void remove(const QByteArray &name) const { ::unlinkat(m_directory.get(), name, 0); }
 
-    FileDescriptor m_directory;
-    QByteArray m_name;
-    ExistingFile m_existing;
+    const FileDescriptor m_directory;
+    const QByteArray m_name;
+    const ExistingFile m_existing;
+    const Spool &m_spool;
+    const ReleasedContent &m_content;
+    const mode_t m_mode = newFileMode();
 };
+
+// What a file shows beside its bytes, the mode last: one that takes the owner's right to write
+// would keep the attributes away. vfat and the like refuse modes that they cannot store.
+Errno Target::equip(int file) const
+{
+    writeProvenance(file, m_content.provenance);
+    const Errno error = asErrno(::fchmod(file, m_mode));
+    return error == EPERM || error == EOPNOTSUPP ? 0 : error;
+}
+
+// That \p file has the very bytes that were scanned, and keeps them while \p lease lives.
+Errno Target::check(int file, const FileLease &lease) const
+{
+    if (m_content.sha256.isEmpty())
+        return 0;
+    if (lease.state() == FileLease::State::Busy)
+        return heldOpen;
+    struct stat status { };
+    if (::fstat(file, &status) != 0)
+        return errno;
+    if (status.st_size != m_spool.sizeBytes())
+        return otherBytes;
+    const auto sha256 = sha256OfFile(file, m_spool.sizeBytes());
+    if (!sha256)
+        return errno;
+    if (*sha256 != m_content.sha256)
+        return otherBytes;
+    return lease.state() == FileLease::State::Busy ? heldOpen : 0;
+}
 
 // Never replaces anything and never follows a link at \p name.
 Errno Target::linkAs(int file, const QByteArray &name) const
@@ -122,7 +170,7 @@ Errno Target::renameOverPlaceholder(const QByteArray &temporary) const
 {
     const int directory = m_directory.get();
     const FileDescriptor placeholder(::openat(
-        directory, m_name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, privateMode));
+        directory, m_name, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, unreleasedMode));
     if (!placeholder.isValid())
         return errno;
     const Errno error = asErrno(::renameat(directory, temporary, directory, m_name));
@@ -131,9 +179,13 @@ Errno Target::renameOverPlaceholder(const QByteArray &temporary) const
     return error;
 }
 
+// Under the lease of a file that was checked, there is nothing between it and the name.
 Errno Target::link(int file) const
 {
-    Errno error = linkAs(file, m_name);
+    const FileLease lease(file);
+    Errno error = check(file, lease);
+    if (error == 0)
+        error = linkAs(file, m_name);
     if (error != EEXIST || m_existing == ExistingFile::Keep)
         return error;
 
@@ -142,52 +194,81 @@ Errno Target::link(int file) const
         temporary = temporaryName();
         error = linkAs(file, temporary);
     }
-    if (error != 0)
-        return error;
-    error = renameFrom(temporary);
-    if (error != 0)
+    return error != 0 ? error : rename(file, temporary);
+}
+
+// From its temporary name; who may write to the directory could have put another file there.
+Errno Target::rename(int file, const QByteArray &temporary) const
+{
+    if (const Errno error = renameFrom(temporary); error != 0) {
         remove(temporary);
-    return error;
+        return error;
+    }
+    struct stat ours { };
+    struct stat placed { };
+    if (::fstat(file, &ours) != 0
+        || ::fstatat(m_directory.get(), m_name, &placed, AT_SYMLINK_NOFOLLOW) != 0)
+        return 0; // not to be known
+    return placed.st_dev == ours.st_dev && placed.st_ino == ours.st_ino ? 0 : otherBytes;
 }
 
-// Writes a copy and gives it its mode. vfat and the like refuse modes that they cannot store.
-Errno fill(int file, const Spool &spool, mode_t mode)
+// Writes a copy into \p file, which cannot write from then on.
+Errno Target::fill(FileDescriptor &file) const
 {
-    if (const auto copied = spool.copyTo(file); !copied)
-        return copied.error().code == SpoolError::Code::NoSpace ? ENOSPC : EIO;
-    const Errno error = asErrno(::fchmod(file, mode));
-    return error == EPERM || error == EOPNOTSUPP ? 0 : error;
+    if (const auto copied = m_spool.copyTo(file.get()); !copied) {
+        switch (copied.error().code) {
+        case SpoolError::Code::NoSpace:
+            return ENOSPC;
+        case SpoolError::Code::Changed:
+            return otherBytes;
+        default:
+            return EIO;
+        }
+    }
+    const QByteArray path = "/proc/self/fd/" + QByteArray::number(file.get());
+    FileDescriptor readOnly(retried([&] { return ::open(path, O_RDONLY | O_CLOEXEC); }));
+    if (readOnly.isValid()) // else without a lease
+        file = std::move(readOnly);
+    return equip(file.get());
 }
 
-Errno Target::linkCopy(const Spool &spool, mode_t mode) const
+Errno Target::linkSpool() const
 {
-    const FileDescriptor file(
-        ::openat(m_directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, privateMode));
+    const Errno error = equip(m_spool.descriptor());
+    return error != 0 ? EXDEV : link(m_spool.descriptor());
+}
+
+Errno Target::linkCopy() const
+{
+    FileDescriptor file(
+        ::openat(m_directory.get(), ".", O_TMPFILE | O_RDWR | O_CLOEXEC, unreleasedMode));
     if (!file.isValid())
         return errno;
-    const Errno error = fill(file.get(), spool, mode);
+    const Errno error = fill(file);
     return error != 0 ? error : link(file.get());
 }
 
-Errno Target::renameCopy(const Spool &spool, mode_t mode) const
+Errno Target::renameCopy() const
 {
     QByteArray temporary;
     int fd = -1;
     for (int i = 0; i < maxTemporaryNames; ++i) {
         temporary = temporaryName();
         fd = ::openat(m_directory.get(), temporary,
-            O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY | O_CLOEXEC, privateMode);
+            O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC, unreleasedMode);
         if (fd >= 0 || errno != EEXIST)
             break;
     }
     if (fd < 0)
         return errno;
-    const FileDescriptor file(fd);
-    Errno error = fill(file.get(), spool, mode);
+    FileDescriptor file(fd);
+    Errno error = fill(file);
+    const FileLease lease(file.get());
     if (error == 0)
-        error = renameFrom(temporary);
-    if (error != 0)
-        remove(temporary);
+        error = check(file.get(), lease);
+    if (error == 0)
+        return rename(file.get(), temporary);
+    remove(temporary);
     return error;
 }
 
@@ -195,8 +276,18 @@ ReleaseError toError(Errno error, const QString &directory, const QString &name)
 {
     const QString where = printable(directory);
     const QString what = printable(name);
-    const QString reason = qt_error_string(error);
+    const QString reason = error > 0 ? qt_error_string(error) : QString();
     switch (error) {
+    case heldOpen:
+        return {ReleaseError::Code::Changed,
+            QStringLiteral("%1 was not saved: another program keeps it open to change it. Close "
+                           "that program, or download it again.")
+                .arg(what)};
+    case otherBytes:
+        return {ReleaseError::Code::Changed,
+            QStringLiteral("%1 was changed by another program after it was scanned. Download it "
+                           "again.")
+                .arg(what)};
     case EEXIST:
         return {ReleaseError::Code::Exists,
             QStringLiteral("There is a %2 in %1 already. Choose another name.").arg(where, what)};
@@ -228,28 +319,41 @@ bool isOneComponent(const QByteArray &name)
         && !name.contains('\0');
 }
 
+// A second release gets a file of its own: a link would be a second name of the first one's. So
+// does one that a scan still reads, which nobody waits for: its user may shorten the file, and who
+// reads mapped bytes beyond the end of a file dies of it.
+bool isLinkable(const Spool &spool)
+{
+    struct stat status { };
+    return !spool.isInMemory() && !spool.isBeingRead() && ::fstat(spool.descriptor(), &status) == 0
+        && status.st_nlink == 0;
+}
+
+// A process that is just being started from this one holds all of its files open for a moment, also
+// one that can write to the copy.
+template <typename Copy>
+Errno undisturbed(Copy copy)
+{
+    Errno error = heldOpen;
+    for (int i = 0; error == heldOpen && i < Limits::maxReleaseCopies; ++i)
+        error = copy();
+    return error;
+}
+
 Errno place(const Spool &spool, const Target &target)
 {
-    const mode_t mode = newFileMode();
-    Errno error = EXDEV;
-    struct stat status { };
-    // A second release gets a file of its own: a link would be a second name of the first one's. So
-    // does one that a scan still reads, which nobody waits for: its user may shorten the file, and
-    // who reads mapped bytes beyond the end of a file dies of it.
-    if (!spool.isInMemory() && !spool.isBeingRead() && ::fstat(spool.descriptor(), &status) == 0
-        && status.st_nlink == 0 && ::fchmod(spool.descriptor(), mode) == 0)
-        error = target.link(spool.descriptor());
+    Errno error = isLinkable(spool) ? target.linkSpool() : EXDEV;
+    if (isUnsupported(error) || error == heldOpen)
+        error = undisturbed([&] { return target.linkCopy(); });
     if (isUnsupported(error))
-        error = target.linkCopy(spool, mode);
-    if (isUnsupported(error))
-        error = target.renameCopy(spool, mode);
+        error = undisturbed([&] { return target.renameCopy(); });
     return error;
 }
 
 } // namespace
 
-std::expected<QString, ReleaseError> releaseInto(
-    const Spool &spool, const QString &directory, const QString &name, ExistingFile existing)
+std::expected<QString, ReleaseError> releaseInto(const Spool &spool, const QString &directory,
+    const QString &name, ExistingFile existing, const ReleasedContent &content)
 {
     const QByteArray fileName = QFile::encodeName(name);
     if (!isOneComponent(fileName))
@@ -266,10 +370,11 @@ std::expected<QString, ReleaseError> releaseInto(
     if (!opened.isValid())
         return std::unexpected(toError(errno, directory, name));
 
-    const Target target(std::move(opened), fileName, existing);
+    const Target target(std::move(opened), fileName, existing, spool, content);
     if (const Errno error = place(spool, target); error != 0)
         return std::unexpected(toError(error, directory, name));
-    return QDir(directory).absoluteFilePath(name);
+    // (Of a name that begins with a colon, QDir::filePath() makes another thing.)
+    return QDir::cleanPath(QDir(directory).absolutePath() + u'/' + name);
 }
 
 } // namespace Sentinel

@@ -326,6 +326,11 @@ FileType sniffFileType(std::span<const uchar> start, const QString &mimeType)
     return isBelievable ? said : FileType::Text;
 }
 
+QString nameOf(FileType type)
+{
+    return QString::fromLatin1(typeNames[size_t(type)]);
+}
+
 std::optional<FileType> fileTypeFromName(const QString &name)
 {
     const auto found = std::ranges::find_if(

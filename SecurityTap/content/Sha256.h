@@ -6,6 +6,7 @@
 #include <QByteArray>
 
 #include <memory>
+#include <optional>
 #include <span>
 
 struct evp_md_ctx_st;
@@ -29,5 +30,11 @@ public:
 private:
     evp_md_ctx_st *m_context;
 };
+
+//! \brief The SHA-256 of the first \p sizeBytes bytes of the open file \p descriptor. Nothing, and
+//! errno, if they cannot be read; EIO if there are fewer.
+//!
+//! Thread: any; blocks.
+SECURITYTAP_EXPORT std::optional<QByteArray> sha256OfFile(int descriptor, qint64 sizeBytes);
 
 } // namespace Sentinel

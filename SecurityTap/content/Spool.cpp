@@ -26,7 +26,7 @@ namespace {
 
 // What a spool of unknown size takes from the budget at a time.
 constexpr qint64 reserveStepBytes = 256 * Limits::kib;
-constexpr mode_t privateMode = 0600;
+constexpr mode_t spoolMode = 0600;
 
 qint64 roundedUp(qint64 bytes, qint64 unit)
 {
@@ -49,7 +49,10 @@ void *mapped(void *address, qint64 size, int flags, int descriptor)
 
 // The address range that content() shows, and what it holds of the budget while anyone can read it.
 struct Spool::Mapping {
-    explicit Mapping(std::shared_ptr<SpoolBudget> spoolBudget) : budget(std::move(spoolBudget)) { }
+    Mapping(std::shared_ptr<SpoolBudget> spoolBudget, quint64 spoolOrigin)
+        : budget(std::move(spoolBudget)), origin(spoolOrigin)
+    {
+    }
     Q_DISABLE_COPY_MOVE(Mapping)
     ~Mapping()
     {
@@ -60,18 +63,20 @@ struct Spool::Mapping {
     void giveBack()
     {
         if (budget)
-            budget->release(reservedBytes);
+            budget->release(reservedBytes, origin);
         reservedBytes = 0;
     }
 
     std::shared_ptr<SpoolBudget> budget;
+    const quint64 origin;
     qint64 reservedBytes = 0;
     void *address = nullptr;
     qint64 sizeBytes = 0;
 };
 
 Spool::Spool(SpoolOptions options)
-    : m_options(std::move(options)), m_mapping(std::make_shared<Mapping>(m_options.budget))
+    : m_options(std::move(options))
+    , m_mapping(std::make_shared<Mapping>(m_options.budget, m_options.origin))
 {
     if (m_options.directory.isEmpty())
         m_options.directory = QDir::tempPath();
@@ -142,7 +147,7 @@ std::expected<FileDescriptor, SpoolError> Spool::openFile()
     const auto openIn = [](const QString &directory) {
         const QByteArray path = QFile::encodeName(directory);
         return retried(
-            [&] { return ::open(path.constData(), O_TMPFILE | O_RDWR | O_CLOEXEC, privateMode); });
+            [&] { return ::open(path.constData(), O_TMPFILE | O_RDWR | O_CLOEXEC, spoolMode); });
     };
     int fd = openIn(m_options.directory);
     if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
@@ -175,7 +180,7 @@ bool Spool::tryReserve(qint64 sizeBytes, qint64 unitBytes)
     if (missing <= 0)
         return true;
     const qint64 taken = roundedUp(missing, unitBytes);
-    if (m_mapping->budget && !m_mapping->budget->tryReserve(taken))
+    if (m_mapping->budget && !m_mapping->budget->tryReserve(taken, m_mapping->origin))
         return false;
     m_mapping->reservedBytes += taken;
     return true;
@@ -321,8 +326,8 @@ std::expected<void, SpoolError> Spool::checkUnchanged() const
     if (status.st_size == m_size && status.st_mtim.tv_sec == m_sealedAt.tv_sec
         && status.st_mtim.tv_nsec == m_sealedAt.tv_nsec)
         return {};
-    return std::unexpected(SpoolError{SpoolError::Code::Failed,
-        QStringLiteral("The download was saved, and its file has been changed since.")});
+    return std::unexpected(SpoolError{SpoolError::Code::Changed,
+        QStringLiteral("The file of a download was changed by another program.")});
 }
 
 std::expected<qint64, SpoolError> Spool::read(char *target, qint64 size, qint64 offset) const

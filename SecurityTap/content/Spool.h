@@ -21,6 +21,7 @@ struct SpoolError {
     enum class Code : quint8 {
         NoSpace, //!< the disk or the quota is full
         TooLarge, //!< over SpoolOptions::maxBytes
+        Changed, //!< somebody else has written to the file
         Failed, //!< any other refusal of the system
     };
     Code code = Code::Failed;
@@ -35,6 +36,7 @@ struct SpoolOptions {
     qint64 maxBytes = 0; //!< the spool's bound
     qint64 maxMappedBytes = 0; //!< how much of it content() can show: the largest scan
     std::shared_ptr<SpoolBudget> budget; //!< none: only the limits of one spool hold
+    quint64 origin = 0; //!< whose share of the budget it takes
 };
 
 //! \brief A private growing file that holds a download from its first byte to its verdict.

@@ -3,22 +3,22 @@
 
 namespace Sentinel {
 
-bool SpoolBudget::tryReserve(qint64 bytes)
+bool SpoolBudget::tryReserve(qint64 bytes, quint64 origin)
 {
-    if (bytes < 0)
-        return false;
-    qint64 used = m_used.load(std::memory_order_relaxed);
-    do {
-        if (bytes > m_limit - used)
-            return false;
-    } while (!m_used.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
-    return true;
+    const std::lock_guard lock(m_mutex);
+    return m_room.tryTake(bytes, origin);
 }
 
-void SpoolBudget::release(qint64 bytes)
+void SpoolBudget::release(qint64 bytes, quint64 origin)
 {
-    [[maybe_unused]] const qint64 before = m_used.fetch_sub(bytes, std::memory_order_relaxed);
-    Q_ASSERT(bytes >= 0 && before >= bytes);
+    const std::lock_guard lock(m_mutex);
+    m_room.giveBack(bytes, origin);
+}
+
+qint64 SpoolBudget::usedBytes() const
+{
+    const std::lock_guard lock(m_mutex);
+    return m_room.used();
 }
 
 } // namespace Sentinel

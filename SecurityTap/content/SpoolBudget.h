@@ -2,32 +2,33 @@
 #pragma once
 
 #include "SecurityTap/SecurityTapExport.h"
+#include "SecurityTap/scan/SharedRoom.h"
 
-#include <QtCore/qglobal.h>
-
-#include <atomic>
+#include <mutex>
 
 namespace Sentinel {
 
-//! \brief The bytes of memory that all spools together may take.
+//! \brief The bytes of memory that all spools together may take. One origin gets at most half of
+//! what the others leave: its further downloads are kept on disk.
 //!
 //! Owner:  shared by the spools that count against it.
-//! Thread: any.
+//! Thread: any (locked).
 class SECURITYTAP_EXPORT SpoolBudget {
 public:
-    explicit SpoolBudget(qint64 limitBytes) : m_limit(limitBytes) { }
+    explicit SpoolBudget(qint64 limitBytes) : m_room(limitBytes) { }
     Q_DISABLE_COPY_MOVE(SpoolBudget)
 
-    //! Takes \p bytes if they are within the limit; false (and nothing taken) otherwise.
-    bool tryReserve(qint64 bytes);
+    //! Takes \p bytes for \p origin (shareKeyOf(); 0: none) if they are within its share; false
+    //! (and nothing taken) otherwise.
+    bool tryReserve(qint64 bytes, quint64 origin = 0);
     //! Gives back what was reserved.
-    void release(qint64 bytes);
-    qint64 usedBytes() const { return m_used.load(std::memory_order_relaxed); }
-    qint64 limitBytes() const { return m_limit; }
+    void release(qint64 bytes, quint64 origin = 0);
+    qint64 usedBytes() const;
+    qint64 limitBytes() const { return m_room.limit(); }
 
 private:
-    const qint64 m_limit;
-    std::atomic<qint64> m_used{0};
+    mutable std::mutex m_mutex;
+    SharedRoom m_room;
 };
 
 } // namespace Sentinel

@@ -89,7 +89,10 @@ std::expected<QByteArray, QString> RuleDirectory::read(const QString &relativePa
     QFile reader;
     if (!reader.open(file.get(), QIODevice::ReadOnly))
         return std::unexpected(reader.errorString());
-    QByteArray text = reader.read(Limits::maxRuleFileBytes);
+    // By its size: room for all that is asked for would be reserved, for each file, and kept.
+    QByteArray text = reader.read(std::min<qint64>(status.st_size + 1, Limits::maxRuleFileBytes));
+    if (text.size() > status.st_size) // it has grown since, or tells no size
+        text += reader.read(Limits::maxRuleFileBytes - text.size());
     if (reader.error() != QFileDevice::NoError)
         return std::unexpected(QStringLiteral("cannot be read: %1").arg(reader.errorString()));
     return text;

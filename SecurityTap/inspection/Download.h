@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include "SecurityTap/store/KeptAddress.h"
 #include "ipc/DownloadMetadata.h"
 
 #include <QString>
@@ -20,10 +21,25 @@ struct Download {
         Part, //!< the answer to a range request: never Clean, as the rest was not seen
     };
 
+    //! What may be remembered of it.
+    enum class Privacy : quint8 {
+        Usual,
+        Private, //!< a private window: no address of it is written down
+    };
+
     DownloadMetadata metadata;
+    QUrl referrer; //!< the page that led to it; empty if there was none or it is not known
     ConnectionId connection = noConnection;
     QString destinationDirectory; //!< where it will be released to; empty if not known yet
     Kind kind = Kind::Whole;
+    Privacy privacy = Privacy::Usual;
+
+    //! The address as a log may show it, not escaped.
+    QString loggedAddress() const
+    {
+        return privacy == Privacy::Private ? QStringLiteral("(private)")
+                                           : metadata.url.toDisplayString(unkeptAddressParts);
+    }
 };
 
 } // namespace Sentinel

@@ -6,6 +6,8 @@
 #include "SecurityTap/backend/ScanBackend.h"
 #include "SecurityTap/content/FileName.h"
 #include "SecurityTap/content/FileType.h"
+#include "SecurityTap/custody/Custody.h"
+#include "SecurityTap/inspection/ShareKey.h"
 
 #include <QCoreApplication>
 #include <QPointer>
@@ -21,14 +23,19 @@ Inspection::Inspection(quint64 id, Download download, Terms terms, QObject *pare
     , m_id(id)
     , m_download(std::move(download))
     , m_terms(std::move(terms))
+    , m_origin(shareKeyOf(m_download.metadata.url))
     , m_mailbox(this)
 {
 }
 
 Inspection::~Inspection()
 {
-    if (m_request != 0)
-        m_terms.backend->cancel(m_request, ScanResult::notScanned(Reason::Cancelled));
+    oweWhatWasRead();
+    m_terms.waitingRoom->leave(*this);
+    if (m_request == 0)
+        return;
+    m_terms.backend->cancel(m_request, ScanResult::notScanned(Reason::Cancelled));
+    m_terms.waitingRoom->tryNext(Limits::triesAtResult);
 }
 
 qint64 Inspection::sizeBytes() const
@@ -44,7 +51,7 @@ bool Inspection::openSpool()
         Spool::create({m_download.destinationDirectory.isEmpty() ? m_terms.spoolDirectory
                                                                  : m_download.destinationDirectory,
             m_download.metadata.sizeBytes, m_terms.maxSpoolBytes, m_terms.maxScanBytes,
-            m_terms.budget});
+            m_terms.budget, m_origin});
     if (!spool) {
         loseBytes(spool.error());
         return false;
@@ -57,7 +64,7 @@ bool Inspection::openSpool()
 void Inspection::loseBytes(const SpoolError &error)
 {
     m_hasLostBytes = true;
-    if (m_state == State::Decided)
+    if (isSettled())
         qCWarning(logTap).noquote() << "cannot keep the rest of a download:" << error.message;
     else
         decideNotScanned(Reason::Unreadable, error.message);
@@ -67,7 +74,10 @@ bool Inspection::write(QByteArrayView bytes)
 {
     Q_ASSERT(thread() == QThread::currentThread());
     const bool isWanted = !m_complete && !m_hasLostBytes
-        && (m_state == State::Receiving || m_outcome->disposition == Disposition::Release);
+        && (m_state == State::Receiving
+            || (m_outcome
+                && (m_outcome->disposition == Disposition::Release
+                    || m_outcome->disposition == Disposition::Warn)));
     if (!isWanted || !openSpool())
         return false;
     if (const auto appended = m_spool->append({bytes.data(), size_t(bytes.size())}); !appended) {
@@ -95,7 +105,7 @@ void Inspection::scanArrived()
     if (m_request != 0)
         m_terms.backend->growContent(m_request, size);
     else
-        submit(m_spool->content()); // if refused, there is another chance at the next window
+        (void)submit(m_spool->content()); // if refused, there is another chance at the next window
 }
 
 //! A spool that has moved to disk is another file than the one that is being scanned elsewhere.
@@ -110,7 +120,7 @@ void Inspection::beginAnew()
 void Inspection::finish()
 {
     Q_ASSERT(thread() == QThread::currentThread());
-    if (m_complete || m_hasLostBytes || (m_state == State::Decided && !m_spool))
+    if (m_complete || m_hasLostBytes || (isSettled() && !m_spool))
         return;
     m_finishedAt = Clock::now();
     if (!openSpool())
@@ -121,7 +131,7 @@ void Inspection::finish()
     }
     m_complete = true;
     if (m_state == State::Receiving)
-        scanComplete(m_spool->content());
+        scanComplete();
 }
 
 void Inspection::take(QByteArray content)
@@ -132,10 +142,15 @@ void Inspection::take(QByteArray content)
     if (m_taken.size() > m_terms.maxScanBytes)
         decideNotScanned(Reason::TooLarge);
     else
-        scanComplete(Content::fromByteArray(m_taken));
+        scanComplete();
 }
 
-void Inspection::scanComplete(const std::shared_ptr<const Content> &content)
+std::shared_ptr<const Content> Inspection::content() const
+{
+    return m_spool ? m_spool->content() : Content::fromByteArray(m_taken);
+}
+
+void Inspection::scanComplete()
 {
     m_state = State::Scanning;
     if (m_spool)
@@ -143,11 +158,11 @@ void Inspection::scanComplete(const std::shared_ptr<const Content> &content)
     if (m_request != 0)
         m_terms.backend->completeContent(m_request, sizeBytes());
     else
-        submit(content);
+        submitOrHold();
 }
 
-//! False if the backend refused; decides then if the content is complete.
-bool Inspection::submit(std::shared_ptr<const Content> content)
+//! Why the backend refused, if it did.
+std::optional<Reason> Inspection::submit(std::shared_ptr<const Content> content)
 {
     const qint64 announced = m_download.metadata.sizeBytes.value_or(0);
     ScanSubject subject;
@@ -155,6 +170,8 @@ bool Inspection::submit(std::shared_ptr<const Content> content)
     subject.fileType = sniffFileType(content->span(), m_download.metadata.mimeType);
     subject.sizeBytes = m_complete ? sizeBytes() : std::max(sizeBytes(), announced);
     subject.content = std::move(content);
+    subject.origin = m_origin;
+    subject.connection = m_download.connection;
     if (m_spool && m_terms.backend->contentForm() == ScanBackend::ContentForm::File) {
         m_isScannedInMemory = m_spool->isInMemory();
         if (auto file = m_spool->openReadOnly())
@@ -163,31 +180,84 @@ bool Inspection::submit(std::shared_ptr<const Content> content)
 
     const int attempt = ++m_attempts;
     auto request = std::make_shared<ScanRequest>(
-        std::move(subject), [mailbox = m_mailbox, this, attempt](ScanResult result) {
+        std::move(subject),
+        [mailbox = m_mailbox, this, attempt](ScanResult result) {
             mailbox.post([this, attempt, result = std::move(result)]() mutable {
                 onResult(attempt, std::move(result));
             });
-        });
+        },
+        m_complete ? m_finishedAt : Clock::now());
     const quint64 id = request->id();
     const std::optional<Reason> refusal = m_terms.backend->submit(std::move(request));
     if (!refusal)
         m_request = id;
-    else if (m_complete)
+    return refusal;
+}
+
+//! Behind those of its origin that came before it, if any wait.
+void Inspection::submitOrHold()
+{
+    const bool hasOthersBefore = m_terms.waitingRoom->isWaitedFor(m_origin);
+    const std::optional<Reason> refusal =
+        hasOthersBefore ? std::optional(Reason::QueueFull) : submit(content());
+    if (refusal && (*refusal != Reason::QueueFull || !hold()))
         decideNotScanned(*refusal);
-    return !refusal;
+    // A sentinel refuses by a message: asked at each arrival, it would have others' wait behind
+    // them.
+    if (hasOthersBefore && m_terms.backend->contentForm() == ScanBackend::ContentForm::Memory)
+        m_terms.waitingRoom->tryFirst(m_origin);
+}
+
+//! False if it cannot wait (any longer). What has no origin does not: whoever floods has one.
+bool Inspection::hold()
+{
+    noteOverflow();
+    const auto hold = decideOn(ScanResult::notScanned(Reason::QueueFull)).hold;
+    const Deadline until = m_finishedAt + std::min(hold, m_terms.timeouts.forSize(sizeBytes()));
+    return m_origin != 0 && Clock::now() < until
+        && m_terms.waitingRoom->enter(*this, {m_origin, m_finishedAt, m_id, until});
+}
+
+//! By when there is an answer.
+Deadline Inspection::deadline() const
+{
+    return m_finishedAt + m_terms.timeouts.forSize(sizeBytes());
+}
+
+void Inspection::noteOverflow()
+{
+    if (m_origin != 0 && !std::exchange(m_hasOverflowed, true) && m_terms.overflowed)
+        m_terms.overflowed(m_download);
+}
+
+bool Inspection::tryAgain()
+{
+    const std::optional<Reason> refusal = submit(content());
+    if (refusal == Reason::QueueFull)
+        return false;
+    if (refusal)
+        decideNotScanned(*refusal);
+    return true;
+}
+
+void Inspection::turnAway()
+{
+    if (Clock::now() < deadline() && tryAgain())
+        return;
+    decideNotScanned(Reason::QueueFull, QStringLiteral("There was no room in the queue in time."));
 }
 
 void Inspection::abort()
 {
     Q_ASSERT(thread() == QThread::currentThread());
-    if (m_state != State::Decided)
+    if (!isSettled())
         decideNotScanned(Reason::Incomplete);
 }
 
 void Inspection::cancel()
 {
     Q_ASSERT(thread() == QThread::currentThread());
-    if (m_state != State::Decided)
+    if (!isSettled())
         decideNotScanned(Reason::Cancelled);
 }
 
@@ -198,92 +268,32 @@ void Inspection::onResult(int attempt, ScanResult result)
     const quint64 request = std::exchange(m_request, 0);
     // While bytes still arrive, only a scan that failed has a result: trying it again with each
     // further window would fail again.
-    if (m_state == State::Decided)
+    if (isSettled())
         return;
-    settle(std::move(result));
-    m_terms.backend->acknowledge(request, m_outcome->disposition);
+    const bool isRefused = result.reason() == Reason::QueueFull;
+    if (isRefused && m_complete && hold())
+        return; // a sentinel's queue was full
+    m_terms.backend->acknowledge(request, settle(std::move(result)));
+    if (isRefused)
+        return;
+    m_terms.waitingRoom->tryNext(Limits::triesAtResult);
+    if (m_terms.custody && m_terms.waitingRoom->size() == 0)
+        m_terms.custody->wake();
 }
 
 //! Every end without the backend's answer; takes the request back, if there is one.
 void Inspection::decideNotScanned(Reason reason, const QString &detail)
 {
     ScanResult result = ScanResult::notScanned(reason, detail);
-    if (m_request != 0)
+    m_terms.waitingRoom->leave(*this);
+    const bool makesRoom = m_request != 0;
+    if (makesRoom)
         result = m_terms.backend->cancel(std::exchange(m_request, 0), std::move(result));
     else
         m_terms.backend->countRefusal(result);
     settle(std::move(result));
-}
-
-void Inspection::settle(ScanResult result)
-{
-    if (m_download.kind == Download::Kind::Part && result.verdict() == Verdict::Clean) {
-        // Every byte of the part was looked at, but a part is not the file.
-        Coverage coverage = result.coverage();
-        coverage.limitsHit.append(QStringLiteral("only a part of the file was transferred"));
-        result = ScanResult::judge(
-            std::move(coverage), result.findings(), result.sha256(), Reason::PartialContent);
-    }
-    const auto sinceLastByte = m_complete ? Clock::now() - m_finishedAt : Clock::duration::zero();
-    const Disposition disposition = decide(m_terms.policy, result);
-    m_outcome.emplace(m_id, m_download.connection, m_download.metadata, std::move(result),
-        disposition, sizeBytes(),
-        std::chrono::duration_cast<std::chrono::microseconds>(sinceLastByte));
-    m_state = State::Decided;
-    if (disposition == Disposition::Block)
-        m_spool.reset(); // nothing of it is left behind
-    if (disposition == Disposition::Release && m_outcome->result.verdict() != Verdict::Clean) {
-        qCWarning(logTap).noquote()
-            << "released without a clean verdict:"
-            << printable(m_download.metadata.url.toDisplayString()) << describe(m_outcome->result);
-    }
-    // From the event loop, so that no caller finds itself deleted inside of write().
-    QMetaObject::invokeMethod(
-        this, [this] { announce(); }, Qt::QueuedConnection);
-}
-
-void Inspection::announce()
-{
-    if (std::exchange(m_announced, true))
-        return;
-    Q_EMIT decided(*m_outcome);
-}
-
-void Inspection::conclude(Reason reason)
-{
-    // A result that is on its way to us counts.
-    const QPointer<Inspection> self(this);
-    QCoreApplication::sendPostedEvents(this, QEvent::MetaCall);
-    if (!self)
-        return;
-    if (m_state != State::Decided)
-        decideNotScanned(reason);
-    announce();
-}
-
-qint64 Inspection::read(char *target, qint64 size, qint64 offset) const
-{
-    Q_ASSERT(thread() == QThread::currentThread());
-    if (!m_outcome || m_outcome->disposition != Disposition::Release)
-        return -1;
-    if (m_spool)
-        return m_spool->read(target, size, offset).value_or(-1);
-    const qint64 count = std::clamp<qint64>(m_taken.size() - offset, 0, size);
-    std::memcpy(target, m_taken.constData() + offset, size_t(count));
-    return count;
-}
-
-std::expected<QString, ReleaseError> Inspection::releaseInto(
-    const QString &directory, const QString &name, ExistingFile existing) const
-{
-    Q_ASSERT(thread() == QThread::currentThread());
-    if (!m_outcome || m_outcome->disposition != Disposition::Release)
-        return std::unexpected(ReleaseError{ReleaseError::Code::Failed,
-            QStringLiteral("this download was not decided to be released")});
-    if (!m_spool || !m_spool->isSealed())
-        return std::unexpected(ReleaseError{
-            ReleaseError::Code::Failed, QStringLiteral("this download is not complete")});
-    return Sentinel::releaseInto(*m_spool, directory, sanitisedFileName(name), existing);
+    if (makesRoom)
+        m_terms.waitingRoom->tryNext(Limits::triesAtResult);
 }
 
 } // namespace Sentinel

@@ -4,20 +4,24 @@
 #include "SecurityTap/SecurityTapExport.h"
 #include "SecurityTap/content/FileRelease.h"
 #include "SecurityTap/content/Spool.h"
+#include "SecurityTap/history/ReleaseRecord.h"
 #include "SecurityTap/inspection/Download.h"
 #include "SecurityTap/inspection/Outcome.h"
-#include "SecurityTap/inspection/Policy.h"
+#include "SecurityTap/inspection/WaitingRoom.h"
+#include "SecurityTap/policy/Decision.h"
 #include "SecurityTap/scan/Deadline.h"
 #include "SecurityTap/scan/Mailbox.h"
 
 #include <QByteArrayView>
 #include <QObject>
 
+#include <functional>
 #include <memory>
 #include <optional>
 
 namespace Sentinel {
 
+class Custody;
 class ScanBackend;
 
 //! \brief One download's passage through inspection, from its first byte to its Outcome.
@@ -33,16 +37,26 @@ class ScanBackend;
 //! Owner:  its SecurityTap (QObject parent), unless deleted earlier, which is right at any time.
 //! Thread: owner (asserted). No call waits for a scan.
 //! Limits: one descriptor; TapSettings::maxSpoolBytes.
-class SECURITYTAP_EXPORT Inspection final : public QObject {
+class SECURITYTAP_EXPORT Inspection final : public QObject, private WaitingRoom::Guest {
     Q_OBJECT
 
 public:
     enum class State : quint8 {
         Receiving, //!< bytes arrive; those that are here may be scanned already
-        Scanning, //!< all bytes are here; waits for its verdict, in the queue or on a worker
+        Scanning, //!< all bytes are here; waits for its verdict, in the queue, on a worker, or held
+                  //!< until the queue has room
+        Settling, //!< decided; what that asks for is being done: put into quarantine, written down
         Decided, //!< the outcome stands; decided() was emitted or is about to be
     };
     Q_ENUM(State)
+
+    //! What the user wants done with a download of which the policy warns.
+    enum class Resolution : quint8 {
+        Release,
+        Quarantine, //!< discarded where there is no custody, or if it fails
+        Discard,
+    };
+    Q_ENUM(Resolution)
 
     //! How an inspection keeps and judges its bytes; given by the SecurityTap.
     struct Terms {
@@ -52,6 +66,10 @@ public:
         QString spoolDirectory; // without a destination directory
         qint64 maxSpoolBytes = 0;
         qint64 maxScanBytes = 0;
+        Custody *custody = nullptr; // outlives it; may be null
+        ScanTimeouts timeouts; // by which there is an answer
+        WaitingRoom *waitingRoom = nullptr; // outlives it
+        std::function<void(const Download &)> overflowed; // the queue has refused it, first time
     };
 
     ~Inspection() override;
@@ -77,18 +95,24 @@ public:
     void abort();
     //! Nobody wants the download any more: decides Cancelled, if nothing is decided yet.
     void cancel();
+    //! What its user has said to Disposition::Warn; resolved() follows, with the outcome that holds
+    //! from then on. Until then it is withheld. False if this was not asked, or was answered.
+    bool resolve(Resolution resolution);
 
     //! The bytes from \p offset, at most \p size; only what is to be released. -1 on an error, 0
     //! where there are none (yet).
     qint64 read(char *target, qint64 size, qint64 offset) const;
-    //! Puts a complete download that is to be released at \p directory / \p name, in one step.
-    //! \p name is sanitised. Returns the path.
+    //! Puts a complete download that is to be released at \p directory / \p name, in one step, with
+    //! the very bytes that were scanned and, unless it is private, its provenance. \p name is
+    //! sanitised. Returns the path. Blocks for a copy and a hash.
     std::expected<QString, ReleaseError> releaseInto(
-        const QString &directory, const QString &name, ExistingFile existing) const;
+        const QString &directory, const QString &name, ExistingFile existing);
 
 Q_SIGNALS:
     //! The outcome stands. The inspection may be deleted (deleteLater()) in a slot.
     void decided(const Sentinel::Outcome &outcome);
+    //! As resolve() has it; from the event loop.
+    void resolved(const Sentinel::Outcome &outcome);
 
 private:
     friend class SecurityTap;
@@ -100,23 +124,44 @@ private:
 
     bool openSpool();
     void loseBytes(const SpoolError &error);
-    bool submit(std::shared_ptr<const Content> content);
+    std::shared_ptr<const Content> content() const;
+    std::optional<Reason> submit(std::shared_ptr<const Content> content);
+    void submitOrHold();
+    Deadline deadline() const;
+    void noteOverflow();
+    bool hold();
+    bool tryAgain() override;
+    void turnAway() override;
     void beginAnew();
     void scanArrived();
-    void scanComplete(const std::shared_ptr<const Content> &content);
+    void scanComplete();
     void decideNotScanned(Reason reason, const QString &detail = {});
     void onResult(int attempt, ScanResult result);
-    void settle(ScanResult result);
+
+    // What follows a result: InspectionEnd.cpp.
+    Decision decideOn(const ScanResult &result) const;
+    Disposition settle(ScanResult result);
+    void dispose(Outcome outcome);
+    void quarantine(Outcome outcome);
+    void stand(Outcome outcome);
+    void writeDown(const Outcome &outcome) const;
+    QString loggedResult() const;
+    void oweWhatWasRead();
     void announce();
+    bool isSettled() const { return m_state == State::Settling || m_state == State::Decided; }
+    FileType fileType() const;
+    ReleaseRecord releaseRecord(const ScanResult &result) const;
 
     const quint64 m_id;
     const Download m_download;
     const Terms m_terms;
+    const quint64 m_origin; // its share key
     const Mailbox m_mailbox;
     State m_state = State::Receiving;
     bool m_complete = false;
     bool m_hasLostBytes = false; // what is kept has a hole, or no end
     bool m_announced = false;
+    bool m_hasOverflowed = false;
     std::unique_ptr<Spool> m_spool;
     QByteArray m_taken;
     quint64 m_request = 0; // 0 while none is with the backend
@@ -124,7 +169,10 @@ private:
     bool m_isScannedInMemory = false; // where the file of the last one was
     qint64 m_nextWakeBytes = 0;
     Clock::time_point m_finishedAt;
+    std::optional<Outcome> m_pending; // while Settling
     std::optional<Outcome> m_outcome;
+    std::optional<ReleaseRecord> m_owed; // released, or to be, without having been scanned
+    bool m_isResolved = false;
 };
 
 } // namespace Sentinel

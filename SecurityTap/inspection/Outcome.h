@@ -3,12 +3,14 @@
 
 #include "SecurityTap/SecurityTapExport.h"
 #include "SecurityTap/inspection/Download.h"
+#include "SecurityTap/inspection/SecurityEvent.h"
 #include "ipc/Disposition.h"
 #include "ipc/ScanResult.h"
 
 #include <QMetaType>
 
 #include <chrono>
+#include <vector>
 
 namespace Sentinel {
 
@@ -21,6 +23,9 @@ struct Outcome {
     Disposition disposition = Disposition::Block;
     qint64 sizeBytes = 0; //!< bytes that had arrived
     std::chrono::microseconds sinceLastByte{0}; //!< from finish() to the decision
+    QString clause{}; //!< what has decided: "clause 2", "default for Malicious", "its user"
+    QString item{}; //!< in quarantine: its id there
+    std::vector<SecurityEvent> events{}; //!< what else is noteworthy about it
 };
 
 //! \brief One line for people: "Malicious: EICAR_Test_File (eicar.yar)", "NotScanned: too many

@@ -6,8 +6,9 @@
 #include "SecurityTap/backend/Isolation.h"
 #include "SecurityTap/backend/LocalBackend.h"
 #include "SecurityTap/backend/SentinelSettings.h"
+#include "SecurityTap/custody/CustodySettings.h"
 #include "SecurityTap/engine/RuleCompiler.h"
-#include "SecurityTap/inspection/Policy.h"
+#include "SecurityTap/policy/Policy.h"
 
 #include <QDir>
 #include <QStringList>
@@ -40,6 +41,9 @@ struct TapSettings {
     QString spoolDirectory = QDir::tempPath();
     qint64 maxSpoolBytes = Limits::maxSpoolBytes; //!< of one download
     qint64 maxSpoolMemoryBytes = Limits::maxSpoolMemoryBytes; //!< of all downloads together
+    //! What is kept beyond this process: quarantine, audit log, releases. Without it nothing is
+    //! written, what was to be quarantined is blocked, and what was not scanned never will be.
+    std::optional<CustodySettings> custody = CustodySettings();
 };
 
 //! \brief Where the rules shipped are: SENTINEL_RULES, else beside the application as in an

@@ -60,6 +60,9 @@ Download download(const QNetworkReply &reply)
         requestAttribute(reply, TapAccessManager::ConnectionIdAttribute).value<ConnectionId>();
     download.destinationDirectory =
         requestAttribute(reply, TapAccessManager::DestinationDirectoryAttribute).toString();
+    download.referrer = QUrl::fromEncoded(reply.request().rawHeader("Referer"), QUrl::StrictMode);
+    if (requestAttribute(reply, TapAccessManager::PrivateAttribute).toBool())
+        download.privacy = Download::Privacy::Private;
     if (statusOf(reply) == partialContentStatus)
         download.kind = Download::Kind::Part;
     return download;

@@ -36,6 +36,9 @@ public:
         //! ConnectionId: the client connection that asked
         //! (RequestServerPlugin::connectionClosed()).
         ConnectionIdAttribute,
+        //! bool: true for a private window's request, whose addresses are written down nowhere
+        //! (Download::Privacy).
+        PrivateAttribute,
     };
 
     explicit TapAccessManager(RequestServerPlugin &plugin, QObject *parent = nullptr);

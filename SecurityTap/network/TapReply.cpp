@@ -6,6 +6,7 @@
 #include "SecurityTap/network/TapAccessManager.h"
 
 #include <QAbstractNetworkCache>
+#include <QMetaMethod>
 
 #include <algorithm>
 #include <array>
@@ -50,7 +51,8 @@ TapReply::~TapReply()
 bool TapReply::begin()
 {
     mirror();
-    const auto intercepted = m_manager->intercept(*inner());
+    auto *manager = static_cast<TapAccessManager *>(m_manager.data());
+    const auto intercepted = manager->intercept(*inner());
     if (!intercepted) {
         dropInner();
         end(ContentOperationNotPermittedError,
@@ -171,10 +173,36 @@ void TapReply::onDecided(const Outcome &outcome)
     Q_EMIT decided(outcome);
     if (!self || m_isEnding)
         return;
-    if (outcome.disposition == Disposition::Block) {
+    if (outcome.disposition == Disposition::Release) {
+        give();
+    } else if (outcome.disposition == Disposition::Warn
+        && isSignalConnected(QMetaMethod::fromSignal(&TapReply::warned))) {
+        connect(m_inspection, &Inspection::resolved, this, &TapReply::onResolved);
+        Q_EMIT warned(outcome);
+    } else {
         refuse(outcome);
-        return;
     }
+}
+
+bool TapReply::resolve(Inspection::Resolution resolution)
+{
+    return m_inspection && !m_isEnding && m_inspection->resolve(resolution);
+}
+
+void TapReply::onResolved(const Outcome &outcome)
+{
+    if (m_isEnding)
+        return;
+    m_outcome = outcome;
+    if (outcome.disposition == Disposition::Release)
+        give();
+    else
+        refuse(outcome);
+}
+
+//! It was decided to release it.
+void TapReply::give()
+{
     m_stage = Stage::Giving;
     if (m_isBodyTaken || m_isBodyLost) {
         endReleased();
@@ -246,6 +274,11 @@ void TapReply::stopInspection()
     if (!m_inspection)
         return;
     disconnect(m_inspection, nullptr, this, nullptr);
+    const std::optional<Outcome> &known = m_inspection->outcome();
+    const bool isThreat = known && known->result.isThreat();
+    if (m_stage == Stage::Withholding
+        && (isThreat || m_inspection->state() == Inspection::State::Settling))
+        forget(); // nobody has been told of it yet, and nobody will be
     m_inspection->cancel();
 }
 

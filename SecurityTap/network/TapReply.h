@@ -26,7 +26,8 @@ class TapAccessManager;
 //! | decision                    | error()                           | body                       |
 //! |-----------------------------|-----------------------------------|----------------------------|
 //! | release                     | as of Qt's reply (404, ...)       | readable                   |
-//! | block: threat               | ContentAccessDenied               | nothing                    |
+//! | block, quarantine: threat   | ContentAccessDenied               | nothing                    |
+//! | warn                        | waits for resolve(), then as said | nothing before             |
 //! | block: not scanned          | ContentOperationNotPermittedError | nothing                    |
 //! | block: could not be stored  | UnknownContentError               | nothing                    |
 //! | block: cancelled            | OperationCanceledError            | nothing                    |
@@ -61,6 +62,9 @@ public:
     std::expected<QString, ReleaseError> releaseInto(
         const QString &directory, const QString &name, ExistingFile existing) const;
 
+    //! What its user wants done with a body that was warned of: as Inspection::resolve().
+    bool resolve(Inspection::Resolution resolution);
+
     bool isSequential() const override { return true; }
     qint64 bytesAvailable() const override;
     bool canReadLine() const override;
@@ -73,6 +77,9 @@ public Q_SLOTS:
 Q_SIGNALS:
     //! The outcome stands; once, before finished(). Not for a body that is not inspected.
     void decided(const Sentinel::Outcome &outcome);
+    //! The body may be a threat: ask its user, and resolve(); after decided(). Where nothing is
+    //! connected to this nobody would: then it is blocked.
+    void warned(const Sentinel::Outcome &outcome);
 
 protected:
     qint64 readData(char *target, qint64 size) override;
@@ -98,6 +105,8 @@ private:
     void onInnerDestroyed();
     void endOfBody();
     void onDecided(const Outcome &outcome);
+    void onResolved(const Outcome &outcome);
+    void give();
     void onInspectionDestroyed();
     void refuse(const Outcome &outcome);
     void limitInner();
@@ -110,7 +119,7 @@ private:
     void forget();
     qint64 unreadBytes() const;
 
-    const QPointer<TapAccessManager> m_manager;
+    const QPointer<QNetworkAccessManager> m_manager; // a TapAccessManager, until it ends
     QPointer<Inspection> m_inspection; // the tap's child; ours to delete
     ReleasedBody m_body; // what the inspection gives out
     Stage m_stage = Stage::Waiting;

@@ -3,6 +3,7 @@
 
 #include "SecurityTap/Logging.h"
 #include "SecurityTap/content/FileName.h"
+#include "SecurityTap/policy/Decision.h"
 
 #include <QFileInfo>
 
@@ -118,17 +119,61 @@ private:
 };
 
 //! What \p policy says of a body when there is nobody who could look at it.
-Disposition unscanned(const Policy &policy)
+Disposition unscanned(const Policy &policy, const Download &download)
 {
-    return decide(policy, ScanResult::notScanned(Reason::ScannerUnavailable));
+    const auto facts = PolicyFacts::of(download, ScanResult::notScanned(Reason::ScannerUnavailable),
+        FileType::Unknown, 0, PolicyFacts::Extent::SoFar);
+    return decide(policy, facts, {}, QDateTime::currentDateTimeUtc()).disposition;
+}
+
+//! Nothing if there is no such setting, or it is none of a few.
+std::optional<Disposition> readDisposition(
+    SettingsReader &reader, const QString &key, std::initializer_list<Disposition> allowed)
+{
+    const auto texts = reader.texts(key);
+    if (!texts)
+        return std::nullopt;
+    const auto read = dispositionNamed(texts->size() == 1 ? texts->front() : QString());
+    if (read && std::ranges::find(allowed, *read) != allowed.end())
+        return read;
+    QStringList names;
+    for (const Disposition one : allowed)
+        names.append(u'"' + nameOf(one).toLower() + u'"');
+    reader.report(key, QStringLiteral("must be one of %1").arg(names.join(QStringLiteral(", "))));
+    return std::nullopt;
+}
+
+void readClauses(SettingsReader &reader, Policy &policy)
+{
+    const QString key = QStringLiteral("policyClauses");
+    const QStringList texts = reader.texts(key).value_or(QStringList());
+    if (texts.size() > Limits::maxPolicyClauses)
+        reader.report(key, QStringLiteral("has more than %1").arg(Limits::maxPolicyClauses));
+    for (const QString &text : texts) {
+        auto clause = PolicyClause::parse(text);
+        if (clause)
+            policy.clauses.push_back(*std::move(clause));
+        else
+            reader.report(key, QStringLiteral("\"%1\": %2").arg(text, clause.error()));
+    }
 }
 
 void readPolicy(SettingsReader &reader, Policy &policy)
 {
     if (reader.flag(QStringLiteral("failClosed")).value_or(false))
         policy.notScanned = Policy::failClosed().notScanned;
+    using enum Disposition;
     if (!reader.flag(QStringLiteral("blockSuspicious")).value_or(true))
-        policy.suspicious = Disposition::Release;
+        policy.suspicious = Release;
+    policy.malicious =
+        readDisposition(reader, QStringLiteral("malicious"), {Quarantine, Block, Warn})
+            .value_or(policy.malicious);
+    policy.suspicious =
+        readDisposition(reader, QStringLiteral("suspicious"), {Quarantine, Block, Warn, Release})
+            .value_or(policy.suspicious);
+    readClauses(reader, policy);
+    reader.number(
+        QStringLiteral("holdMs"), std::chrono::milliseconds(Limits::maxHold).count(), policy.hold);
 
     const QString key = QStringLiteral("failClosedReasons");
     const QStringList names = reader.texts(key).value_or(QStringList());
@@ -225,10 +270,7 @@ std::expected<TapSettings, QString> tapSettings(const QVariantMap &settings)
     return result;
 }
 
-SecurityTapPlugin::SecurityTapPlugin(QObject *parent)
-    : QObject(parent), m_withoutTap(unscanned(Policy()))
-{
-}
+SecurityTapPlugin::SecurityTapPlugin(QObject *parent) : QObject(parent), m_withoutTap(Policy()) { }
 
 SecurityTapPlugin::SecurityTapPlugin(TapSettings settings, QObject *parent)
     : SecurityTapPlugin(parent)
@@ -241,7 +283,7 @@ SecurityTapPlugin::~SecurityTapPlugin()
 {
     // Slots that hear the last outcomes may call us, or run an event loop in which other bodies
     // begin: they then find a plugin without a tap.
-    m_withoutTap = Disposition::Block;
+    m_withoutTap.reset();
     const auto tap = std::exchange(m_tap, nullptr);
 }
 
@@ -249,7 +291,7 @@ std::expected<void, QString> SecurityTapPlugin::start(const QVariantMap &setting
 {
     auto read = tapSettings(settings);
     if (!read) {
-        m_withoutTap = Disposition::Block;
+        m_withoutTap.reset();
         m_errorString = read.error();
         return std::unexpected(m_errorString);
     }
@@ -260,7 +302,7 @@ std::expected<void, QString> SecurityTapPlugin::startWith(TapSettings settings)
 {
     if (m_tap)
         return std::unexpected(QStringLiteral("the plugin was started before"));
-    m_withoutTap = unscanned(settings.policy);
+    m_withoutTap = settings.policy;
     auto tap = SecurityTap::create(std::move(settings));
     if (!tap) {
         QStringList problems;
@@ -278,10 +320,11 @@ std::expected<Inspection *, QString> SecurityTapPlugin::intercept(Download downl
 {
     if (m_tap)
         return m_tap->inspect(std::move(download));
-    const bool isRefused = m_withoutTap == Disposition::Block;
+    const bool isRefused =
+        !m_withoutTap || unscanned(*m_withoutTap, download) != Disposition::Release;
     const QString why = explanation(Reason::ScannerUnavailable);
     qCWarning(logTap).noquote() << (isRefused ? "refused:" : "passes uninspected:")
-                                << printable(download.metadata.url.toDisplayString()) << why;
+                                << printable(download.loggedAddress()) << why;
     if (isRefused)
         return std::unexpected(why);
     return nullptr;

@@ -9,6 +9,7 @@
 #include <QObject>
 
 #include <memory>
+#include <optional>
 
 namespace Sentinel {
 
@@ -21,6 +22,10 @@ namespace Sentinel {
 //! | failClosed           | bool         | block whatever could not be scanned                   |
 //! | failClosedReasons    | list of text | block under these Reasons ("QueueFull", "TimedOut")   |
 //! | blockSuspicious      | bool         | false: release what is suspicious, visibly            |
+//! | malicious            | text         | "quarantine", "block" or "warn"                       |
+//! | suspicious           | text         | the same, or "release"                                |
+//! | policyClauses        | list of text | what goes before all that (PolicyClause)              |
+//! | holdMs               | milliseconds | how long to wait for a free slot, up to ten minutes   |
 //! | maxScanBytes         | bytes        | above it: not scanned (TooLarge)                      |
 //! | workers              | 1..256       | the most scan workers at once                         |
 //! | queueRequests        | 1..1000000   | the most requests that wait                           |
@@ -82,7 +87,7 @@ private:
     std::expected<void, QString> startWith(TapSettings settings);
 
     std::unique_ptr<SecurityTap> m_tap;
-    Disposition m_withoutTap; // of bodies that nobody can look at
+    std::optional<Policy> m_withoutTap; // of bodies that nobody can look at; nothing: refuse them
     QString m_errorString;
 };
 

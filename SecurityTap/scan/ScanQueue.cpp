@@ -38,6 +38,29 @@ milliseconds handicap(qint64 bytes)
     return handicapPerMib * std::min(bytes / Limits::mib, maxHandicapMib);
 }
 
+ClientLines::Party partyOf(const ScanSubject &subject)
+{
+    return {subject.client, subject.origin, subject.connection};
+}
+
+//! What each of several who share \p left may have of it.
+ClientLines::Figures shareOf(const ClientLines::Figures &left)
+{
+    return {std::max(left.waiting / Limits::queueShare, 1), left.bytes / Limits::queueShare};
+}
+
+ClientLines::Figures without(const ClientLines::Figures &all, const ClientLines::Figures &part)
+{
+    return {all.waiting - part.waiting, all.bytes - part.bytes};
+}
+
+//! Whether who has \p had may have a request of \p bytes more. Who has nothing is not bound in
+//! bytes, or what is large could never be scanned.
+bool isWithin(const ClientLines::Figures &bound, const ClientLines::Figures &had, qint64 bytes)
+{
+    return had.waiting < bound.waiting && (had.bytes == 0 || bytes <= bound.bytes - had.bytes);
+}
+
 Clock::time_point firstOrder(const ScanRequest &request, qint64 bytes)
 {
     const FileType type = request.subject().fileType;
@@ -74,7 +97,7 @@ std::optional<Reason> ScanQueue::submit(std::shared_ptr<ScanRequest> request, De
 {
     Q_ASSERT(request);
     const quint64 id = request->id();
-    const quint64 client = request->subject().client;
+    const ClientLines::Party party = partyOf(request->subject());
     const qint64 bytes = bytesHere(request->subject());
 
     Alarm alarm(*this);
@@ -82,12 +105,12 @@ std::optional<Reason> ScanQueue::submit(std::shared_ptr<ScanRequest> request, De
     Q_ASSERT(!m_entries.contains(id));
     if (!m_open)
         return Reason::ScannerUnavailable;
-    if (!hasRoom(client, bytes))
+    if (!hasRoom(party, bytes))
         return Reason::QueueFull;
 
     Entry &entry = m_entries[id];
     entry.request = std::move(request);
-    entry.line = &m_lines.enter(client);
+    entry.line = &m_lines.enter(party);
     entry.key.id = id;
     count(entry, bytes);
     countWaiting(entry, +1);
@@ -263,33 +286,41 @@ void ScanQueue::reopen()
     m_open = true;
 }
 
-bool ScanQueue::hasRoom(quint64 client, qint64 bytes) const
+bool ScanQueue::hasRoom(const ClientLines::Party &party, qint64 bytes) const
 {
     // A request that is larger than the bound could never be scanned if it did not get the queue
     // for itself.
     const bool fits = m_depths.bytes == 0 || bytes <= m_bounds.maxBytes - m_depths.bytes;
     if (m_depths.waiting >= m_bounds.maxRequests || !fits)
         return false;
-    const ClientLines::Line *line = client ? m_lines.find(client) : nullptr;
-    if (!line)
+    if (party.client == 0 && party.origin == 0 && party.connection == 0)
         return true;
-    const int leftRequests = m_bounds.maxRequests - (m_depths.waiting - line->waiting);
-    const qint64 leftBytes = m_bounds.maxBytes - (m_depths.bytes - line->bytes);
-    return line->waiting < std::max(leftRequests / Limits::clientQueueShare, 1)
-        && (line->bytes == 0 || bytes <= leftBytes / Limits::clientQueueShare - line->bytes);
+    const ClientLines::PartyFigures had = m_lines.figures(party);
+    const ClientLines::Figures others = without({m_depths.waiting, m_depths.bytes}, had.client);
+    ClientLines::Figures room = without({m_bounds.maxRequests, m_bounds.maxBytes}, others);
+    if (party.client != 0) {
+        room = shareOf(room);
+        if (!isWithin(room, had.client, bytes))
+            return false;
+    }
+    const auto isWithinShare = [&](const ClientLines::Figures &share) {
+        return isWithin(shareOf(without(room, without(had.client, share))), share, bytes);
+    };
+    return (party.origin == 0 || isWithinShare(had.origin))
+        && (party.connection == 0 || isWithinShare(had.connection));
 }
 
 void ScanQueue::count(Entry &entry, qint64 bytes)
 {
     m_depths.bytes += bytes - entry.bytes;
-    entry.line->bytes += bytes - entry.bytes;
+    ClientLines::count(*entry.line, {0, bytes - entry.bytes});
     entry.bytes = bytes;
 }
 
 void ScanQueue::countWaiting(Entry &entry, int change)
 {
     m_depths.waiting += change;
-    entry.line->waiting += change;
+    ClientLines::count(*entry.line, {change, 0});
 }
 
 void ScanQueue::wake(Entry &entry, Alarm &alarm)

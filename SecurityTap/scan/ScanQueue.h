@@ -27,11 +27,12 @@ namespace Sentinel {
 //! outweighs every handicap in the end (ageing). The handicap of a scan under way is capped, so
 //! that a large scan gets its slice of the workers also under a steady stream of small ones.
 //!
-//! Clients (ScanSubject::client) share the workers by time, whatever they have queued: the order
-//! holds among the requests of one. And they share the room: a client has at most half of what the
-//! others leave (Limits::clientQueueShare), so that floods leave some for one more; only a request
-//! of a client that has nothing here may be larger. This process itself, client 0, may fill the
-//! queue.
+//! Clients (ScanSubject::client) share the workers by time, whatever they have queued, and so do
+//! the origins and the connections of one client: the order holds among the requests that have all
+//! of them in common. And they share the room: a client has at most half of what the others leave
+//! (Limits::queueShare), an origin and a connection half of what the client's others leave of that,
+//! so that floods leave some for one more; only a request of one that has nothing here may be
+//! larger. This process itself, client 0, may fill the queue, and so may what has no origin.
 //!
 //! A request waits, runs, or starves (its content has not arrived yet). Bounds count the requests
 //! that wait to be started, and the bytes of all that are not answered yet, as far as they are
@@ -118,7 +119,7 @@ private:
 
     struct Alarm;
 
-    bool hasRoom(quint64 client, qint64 bytes) const;
+    bool hasRoom(const ClientLines::Party &party, qint64 bytes) const;
     void count(Entry &entry, qint64 bytes);
     void countWaiting(Entry &entry, int change);
     void wake(Entry &entry, Alarm &alarm);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/scan/ScanRequest.h"
 
+#include "SecurityTap/Limits.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -19,9 +21,9 @@ quint64 nextId()
 ScanRequest::ScanRequest(ScanSubject subject, Answer answer, Clock::time_point createdAt)
     : m_id(nextId())
     , m_subject(std::move(subject))
-    , m_createdAt(createdAt)
+    , m_createdAt(m_subject.mayWait ? createdAt + Limits::rescanYield : createdAt)
     , m_answer(std::move(answer))
-    , m_timeBeganAt(createdAt)
+    , m_timeBeganAt(m_createdAt)
 {
 }
 

@@ -26,6 +26,10 @@ struct ScanSubject {
     using Loader = std::function<std::expected<std::shared_ptr<const Content>, ScanResult>()>;
 
     quint64 client = 0; //!< on whose behalf; 0: this process's own
+    //! Whose shares of the queue it counts in: shareKeyOf() its address, and the connection by
+    //! which it was asked for; 0: none. Two origins of one key share their share, no more.
+    quint64 origin = 0;
+    quint64 connection = 0;
     DownloadMetadata metadata;
     QString filePath; //!< where rules may look at a path; empty for downloads
     std::shared_ptr<const Content> content; //!< null if loader is set
@@ -36,6 +40,8 @@ struct ScanSubject {
     bool isContentOurs = false;
     FileType fileType = FileType::Unknown;
     qint64 sizeBytes = 0; //!< known or announced so far: for priority and the queue's byte bound
+    //! Nobody waits for it: what is asked for in the next Limits::rescanYield goes first.
+    bool mayWait = false;
     //! Of a content that is complete, from the request's making; none: by size.
     std::optional<std::chrono::milliseconds> timeout;
 };
@@ -57,7 +63,8 @@ public:
     //! Sees the result that will be told; for books that must agree with what has been told.
     using BeforeTelling = std::function<void(const ScanResult &)>;
 
-    //! \p createdAt is where the request's waiting begins: its place in the queue ages from there.
+    //! \p createdAt is where the request's waiting begins, later if it may wait: its place in the
+    //! queue ages from there.
     ScanRequest(ScanSubject subject, Answer answer, Clock::time_point createdAt = Clock::now());
     Q_DISABLE_COPY_MOVE(ScanRequest)
 

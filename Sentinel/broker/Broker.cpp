@@ -81,6 +81,7 @@ void Broker::serveClamd(std::unique_ptr<Listener> listener, const ClamdServerSet
     m_clamdServer->noteRules(m_engine->rules());
     connect(this, &Broker::rulesInForce, m_clamdServer.get(), &ClamdServer::noteRules);
     connect(m_clamdServer.get(), &ClamdServer::reloadWanted, this, &Broker::reload);
+    connect(m_clamdServer.get(), &ClamdServer::shutDownWanted, this, &Broker::shutDownWanted);
 }
 
 void Broker::addClient(FileDescriptor socket)

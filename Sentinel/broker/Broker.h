@@ -66,6 +66,8 @@ public:
 
 Q_SIGNALS:
     void clientGone();
+    //! A client wants the sentinel to end, and may. From its own call: do not end it in a slot.
+    void shutDownWanted();
     //! The rules are read again; rulesInForce() follows.
     void rulesLoading();
     void rulesInForce(const Sentinel::RuleSetSummary &rules);

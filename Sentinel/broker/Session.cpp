@@ -2,6 +2,7 @@
 #include "Sentinel/broker/Session.h"
 
 #include "SecurityTap/Logging.h"
+#include "SecurityTap/inspection/ShareKey.h"
 #include "Sentinel/broker/ContentCheck.h"
 
 #include <algorithm>
@@ -146,6 +147,8 @@ std::optional<Reason> Session::submit(const ScanBegin &message, ClientScans::Sca
     subject.filePath = message.filePath;
     subject.fileType = message.fileType;
     subject.client = m_client;
+    subject.origin = shareKeyOf(message.metadata.url);
+    subject.mayWait = message.mayWait;
     subject.content = scan.content;
     subject.timeout = allowed(message.timeout);
     subject.sizeBytes = message.isComplete

@@ -11,7 +11,7 @@ namespace Sentinel {
 
 namespace {
 
-using Kind = ClamdReply::Kind;
+using ReplyKind = ClamdReply::Kind;
 
 bool isDigits(QByteArrayView text)
 {
@@ -54,36 +54,36 @@ ClamdReply ClamdReply::parse(QByteArrayView answer, ClamdWay way)
     constexpr QByteArrayView error = " ERROR";
     constexpr QByteArrayView tooLarge = "INSTREAM size limit exceeded. ERROR";
     if (answer == tooLarge)
-        return {Kind::TooLarge, clamdWords(answer)};
+        return {ReplyKind::TooLarge, clamdWords(answer)};
     const std::optional<QByteArrayView> said = withoutSubject(answer, way);
     if (said && *said == "OK")
-        return {Kind::Clean, {}};
+        return {ReplyKind::Clean, {}};
     if (said && said->endsWith(found) && said->size() > found.size())
-        return {Kind::Found, clamdWords(said->chopped(found.size()))};
+        return {ReplyKind::Found, clamdWords(said->chopped(found.size()))};
     if (answer.endsWith(error))
-        return {Kind::Error, clamdWords(said.value_or(answer))};
-    return {Kind::NotUnderstood, clamdWords(answer)};
+        return {ReplyKind::Error, clamdWords(said.value_or(answer))};
+    return {ReplyKind::NotUnderstood, clamdWords(answer)};
 }
 
 bool ClamdReply::tellsOfLimit() const
 {
-    return kind == Kind::Found && words.startsWith(QLatin1String("Heuristics.Limits."));
+    return kind == ReplyKind::Found && words.startsWith(QLatin1String("Heuristics.Limits."));
 }
 
 ScanResult resultOf(const ClamdReply &reply, Coverage whole)
 {
     switch (reply.kind) {
-    case Kind::Clean:
+    case ReplyKind::Clean:
         return ScanResult::judge(std::move(whole), {}, {});
-    case Kind::Found:
+    case ReplyKind::Found:
         break;
-    case Kind::TooLarge:
+    case ReplyKind::TooLarge:
         return ScanResult::notScanned(Reason::TooLarge,
             QStringLiteral("It is larger than clamd takes (StreamMaxLength of its settings)."));
-    case Kind::Error:
+    case ReplyKind::Error:
         return ScanResult::notScanned(
             Reason::EngineError, QStringLiteral("clamd says: %1").arg(reply.words));
-    case Kind::NotUnderstood:
+    case ReplyKind::NotUnderstood:
         return ScanResult::notScanned(Reason::EngineError,
             QStringLiteral("clamd answered what is no answer: %1").arg(reply.words));
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/clamdserver/ClamdAnswer.h"
 
-#include "Sentinel/clamdserver/ClamdCommand.h"
+#include "SecurityTap/content/FileName.h"
 
 #include <QLocale>
 
@@ -45,6 +45,17 @@ QByteArray answer(const ScanResult &result)
         + " FOUND";
 }
 
+QByteArrayList answers(const ScanResult &result)
+{
+    QByteArrayList all;
+    for (const Finding &finding : result.findings()) {
+        const QByteArray found = nameOf(finding) + " FOUND";
+        if (finding.severity > Severity::Info && !all.contains(found)) // another member's, perhaps
+            all.append(found);
+    }
+    return all.isEmpty() ? QByteArrayList{answer(result)} : all;
+}
+
 QByteArray error(const QByteArray &why)
 {
     return why + " ERROR";
@@ -56,9 +67,9 @@ QByteArray version(const RuleSetSummary &rules, const QDateTime &since)
         + QLocale::c().toString(since, QStringLiteral("ddd MMM d hh:mm:ss yyyy")).toLatin1();
 }
 
-QByteArray versionCommands(const QByteArray &version, const QByteArray &more)
+QByteArray versionCommands(const QByteArray &version, const QByteArray &names)
 {
-    return version + "| COMMANDS: " + clamdCommandNames() + more;
+    return version + "| COMMANDS: " + names;
 }
 
 QByteArray stats(const TelemetrySnapshot &scans, const ScanQueue::Depths &queue, qint64 usedBytes,
@@ -76,10 +87,7 @@ QByteArray stats(const TelemetrySnapshot &scans, const ScanQueue::Depths &queue,
 
 QByteArray printablePath(const QByteArray &path)
 {
-    QByteArray shown = path;
-    std::ranges::replace_if(
-        shown, [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '\x7f'; }, '?');
-    return shown;
+    return printable(QString::fromUtf8(path)).toUtf8();
 }
 
 } // namespace Sentinel::ClamdAnswer

@@ -12,13 +12,14 @@ namespace {
 
 using Verb = ClamdCommand::Verb;
 using Framing = ClamdCommand::Framing;
+using Extent = ClamdCommand::Extent;
 
 struct Known {
     const char *name;
     Verb verb;
     bool isAlsoBare; // clamd takes it without a letter in front of it
     bool isForSessions;
-    bool takesPath = false;
+    std::optional<Extent> extent = {}; // of those that take a path
 };
 
 constexpr std::array known{
@@ -33,10 +34,10 @@ constexpr std::array known{
     Known{"RELOAD", Verb::Reload, true, false},
     Known{"SHUTDOWN", Verb::Shutdown, true, false},
     Known{"QUIT", Verb::Shutdown, true, false},
-    Known{"SCAN", Verb::ScanPath, true, true, true},
-    Known{"CONTSCAN", Verb::ScanPath, true, false, true},
-    Known{"MULTISCAN", Verb::ScanPath, true, false, true},
-    Known{"ALLMATCHSCAN", Verb::ScanPath, false, false, true},
+    Known{"SCAN", Verb::ScanPath, true, true, Extent::FirstThreat},
+    Known{"CONTSCAN", Verb::ScanPath, true, false, Extent::EachFile},
+    Known{"MULTISCAN", Verb::ScanPath, true, false, Extent::EachFile},
+    Known{"ALLMATCHSCAN", Verb::ScanPath, false, false, Extent::FirstFindings},
 };
 
 //! What stands between the letter and the end.
@@ -48,13 +49,15 @@ ClamdCommand parsed(QByteArrayView text, Framing framing)
     const QByteArrayView name = space < 0 ? text : text.first(space);
     const auto *const found =
         std::ranges::find_if(known, [name](const Known &each) { return name == each.name; });
-    if (found == known.end() || found->takesPath != (space >= 0)
+    if (found == known.end() || found->extent.has_value() != (space >= 0)
         || (framing == Framing::Bare && !found->isAlsoBare))
         return command;
     command.verb = found->verb;
     command.isForSessions = found->isForSessions;
-    if (found->takesPath)
+    if (found->extent) {
+        command.extent = *found->extent;
         command.path = text.sliced(space + 1).toByteArray();
+    }
     return command;
 }
 
@@ -83,11 +86,11 @@ std::optional<TakenClamdCommand> takeClamdCommand(QByteArrayView bytes)
         end + 1};
 }
 
-QByteArray clamdCommandNames()
+QByteArray clamdCommandNames(const std::function<bool(ClamdCommand::Verb)> &isServed)
 {
     QByteArrayList names;
     for (const Known &each : known) {
-        if (each.verb < Verb::Reload)
+        if (isServed(each.verb))
             names.append(each.name);
     }
     return names.join(' ');

@@ -4,6 +4,7 @@
 #include <QByteArray>
 #include <QByteArrayView>
 
+#include <functional>
 #include <optional>
 
 namespace Sentinel {
@@ -19,9 +20,9 @@ struct ClamdCommand {
         Fildes,
         IdSession,
         End,
-        Reload, //!< from here on only where it is allowed, if at all
+        Reload, //!< from here on only where it is allowed
         Shutdown,
-        ScanPath, //!< SCAN and its like: path says which
+        ScanPath, //!< SCAN and its like
         Unknown,
     };
     enum class Framing : quint8 {
@@ -30,10 +31,18 @@ struct ClamdCommand {
         Bare, //!< "PING": as much as has come at once
     };
 
+    //! How much a client wants to know of the files below a path.
+    enum class Extent : quint8 {
+        FirstThreat, //!< nothing more after one (SCAN)
+        FirstFindings, //!< as that, with all that is found in it (ALLMATCHSCAN)
+        EachFile, //!< of each its gravest finding (CONTSCAN, MULTISCAN)
+    };
+
     Verb verb = Verb::Unknown;
     Framing framing = Framing::Newline;
     bool isForSessions = false; //!< may stand between IDSESSION and END
     QByteArray path; //!< of ScanPath
+    Extent extent = Extent::FirstThreat; //!< of ScanPath
 
     //! What ends its reply.
     char terminator() const { return framing == Framing::Zero ? '\0' : '\n'; }
@@ -51,7 +60,7 @@ struct TakenClamdCommand {
 //! Thread: any.
 std::optional<TakenClamdCommand> takeClamdCommand(QByteArrayView bytes);
 
-//! \brief The names of the commands that are served to everybody, for VERSIONCOMMANDS.
-QByteArray clamdCommandNames();
+//! \brief The names of the commands that \p isServed, for VERSIONCOMMANDS.
+QByteArray clamdCommandNames(const std::function<bool(ClamdCommand::Verb)> &isServed);
 
 } // namespace Sentinel

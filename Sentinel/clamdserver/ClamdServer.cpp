@@ -75,6 +75,7 @@ void ClamdServer::admit(FileDescriptor socket)
     const bool hasRoom = clients() < m_settings.maxClients || makeRoom();
     auto *session = new ClamdSession(std::move(socket), ++m_lastClient, m_around, this);
     connect(session, &ClamdSession::reloadWanted, this, &ClamdServer::reloadWanted);
+    connect(session, &ClamdSession::shutDownWanted, this, &ClamdServer::shutDownWanted);
     connect(session, &ClamdSession::ended, this, [this, session] {
         session->deleteLater();
         if (clients() == 0)

@@ -48,6 +48,7 @@ public:
 Q_SIGNALS:
     //! A client wants it, and may.
     void reloadWanted();
+    void shutDownWanted();
 
 private:
     void admit(FileDescriptor socket);

@@ -20,6 +20,10 @@ struct ClamdServerSettings {
     std::optional<gid_t> group;
     std::vector<uid_t> users; //!< who else may
     bool allowReload = false; //!< else RELOAD is refused
+    bool allowShutdown = false; //!< else SHUTDOWN is
+    //! Else SCAN and its like are: what they name is opened with this process's rights, for whoever
+    //! may connect.
+    bool allowPaths = false;
 
     int maxClients = Limits::maxClamdClients; //!< connections at the same time
     int maxScansOfClient = Limits::maxClamdScansOfClient; //!< then no more of its commands are read

@@ -3,9 +3,6 @@
 
 #include "Sentinel/clamdserver/ClamdAnswer.h"
 
-#include <QtEndian>
-
-#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -18,7 +15,20 @@ namespace {
 constexpr char readTimedOut[] = "COMMAND READ TIMED OUT";
 constexpr char strayDescriptor[] = "PROTOCOL ERROR: ancillary data sent without FILDES. ERROR";
 constexpr char manyDescriptors[] = "PROTOCOL ERROR: more than one descriptor at a time. ERROR";
-constexpr qsizetype chunkSizeBytes = 4;
+
+bool isAllowed(ClamdCommand::Verb verb, const ClamdServerSettings &settings)
+{
+    switch (verb) {
+    case ClamdCommand::Verb::Reload:
+        return settings.allowReload;
+    case ClamdCommand::Verb::Shutdown:
+        return settings.allowShutdown;
+    case ClamdCommand::Verb::ScanPath:
+        return settings.allowPaths;
+    default:
+        return true;
+    }
+}
 
 } // namespace
 
@@ -34,6 +44,7 @@ ClamdSession::ClamdSession(
 ClamdSession::~ClamdSession()
 {
     m_state = State::Ended; // what is answered from here on is for nobody
+    giveUpCopy();
     while (!m_scans.empty())
         drop(m_scans.begin()->first);
 }
@@ -61,6 +72,8 @@ void ClamdSession::look(Clock::time_point now)
         return end();
     if (const auto copying = m_scans.find(m_copying);
         copying != m_scans.end() && copying->second.until < now) {
+        endWalk(); // its thread may never come back
+        giveUpCopy();
         answer(
             std::exchange(m_copying, 0), ClamdAnswer::error("the file could not be read in time"));
         return goOn();
@@ -111,6 +124,7 @@ void ClamdSession::keep(SocketMessage::Received received)
 //! Whatever has happened: takes what can be taken now, and waits for what is needed then.
 void ClamdSession::goOn()
 {
+    walkOn();
     consume();
     if (!isAlive())
         return;
@@ -123,7 +137,7 @@ void ClamdSession::goOn()
     }
     if (m_isInputOver && !isPaused())
         endCommands();
-    if (isAlive() && m_state == State::Over && m_scans.empty() && !m_socket.hasUnsent())
+    if (isAlive() && m_state == State::Over && m_scans.empty() && !m_walk && !m_socket.hasUnsent())
         return end();
     m_socket.setReading(isAlive() && !m_isInputOver && !isPaused());
 }
@@ -142,7 +156,7 @@ void ClamdSession::consume()
 
 bool ClamdSession::isPaused() const
 {
-    return m_socket.hasUnsent() || m_copying != 0
+    return m_socket.hasUnsent() || m_copying != 0 || m_walk
         || (m_state == State::Command && openScans() >= m_around.settings.maxScansOfClient);
 }
 
@@ -207,6 +221,10 @@ void ClamdSession::obey(const ClamdCommand &command)
         if (m_isSession)
             return endCommands();
         break;
+    case Verb::ScanPath:
+        if (m_around.settings.allowPaths)
+            return beginWalk(command);
+        break;
     default:
         break;
     }
@@ -228,7 +246,7 @@ void ClamdSession::tell(const ClamdCommand &command)
     case Verb::VersionCommands:
         return reply(ClamdAnswer::versionCommands(
             ClamdAnswer::version(backend.engine()->rules(), m_around.rulesSince),
-            m_around.settings.allowReload ? " RELOAD" : ""));
+            clamdCommandNames([this](Verb verb) { return isAllowed(verb, m_around.settings); })));
     case Verb::Stats:
         return reply(ClamdAnswer::stats(backend.telemetry(), backend.queueDepths(),
             m_around.budget->usedBytes(), m_around.budget->limitBytes()));
@@ -238,168 +256,16 @@ void ClamdSession::tell(const ClamdCommand &command)
         Q_EMIT reloadWanted();
         return reply("RELOADING");
     case Verb::Shutdown:
-        return reply(ClamdAnswer::error("SHUTDOWN is not allowed here"));
+        if (!m_around.settings.allowShutdown)
+            return reply(ClamdAnswer::error("SHUTDOWN is not allowed here"));
+        Q_EMIT shutDownWanted();
+        return; // as clamd: the end is the answer
     case Verb::ScanPath:
         return reply(ClamdAnswer::printablePath(command.path) + ": "
             + ClamdAnswer::error("paths are not opened for clients, use INSTREAM or FILDES"));
     default:
         return reply("UNKNOWN COMMAND");
     }
-}
-
-void ClamdSession::beginStream()
-{
-    m_state = State::ChunkSize;
-    m_arriving = addScan("stream");
-    auto content = HeldContent::create(m_around.budget);
-    if (!content)
-        return breach("stream: " + ClamdAnswer::error(content.error()));
-    m_scans[m_arriving].content = std::move(*content);
-}
-
-qsizetype ClamdSession::takeChunkSize(QByteArrayView bytes)
-{
-    if (bytes.size() < chunkSizeBytes)
-        return 0;
-    m_chunkLeft = qFromBigEndian<quint32>(bytes.data());
-    const qint64 most = m_around.backend.settings().maxScanBytes;
-    if (m_chunkLeft == 0) {
-        completeStream();
-    } else if (m_chunkLeft > most - m_scans[m_arriving].arrivedBytes) {
-        m_around.backend.countRefusal(ScanResult::notScanned(Reason::TooLarge));
-        breach("INSTREAM size limit exceeded. ERROR");
-    } else {
-        m_state = State::Chunk;
-    }
-    return chunkSizeBytes;
-}
-
-qsizetype ClamdSession::takeChunk(QByteArrayView bytes)
-{
-    const qsizetype part = std::min<qint64>(m_chunkLeft, bytes.size());
-    ClamdSessionScan &scan = m_scans[m_arriving];
-    m_chunkLeft -= part;
-    if (m_chunkLeft == 0)
-        m_state = State::ChunkSize;
-    scan.arrivedBytes += part;
-    if (scan.early)
-        return part;
-    if (const auto appended = scan.content->append({bytes.data(), size_t(part)}); !appended) {
-        m_around.backend.countRefusal(ScanResult::notScanned(Reason::QueueFull));
-        breach("stream: " + ClamdAnswer::error(appended.error()));
-        return part;
-    }
-    if (scan.arrivedBytes - scan.announcedBytes < Limits::scanWindowBytes)
-        return part;
-    scan.announcedBytes = scan.arrivedBytes;
-    if (scan.request == 0)
-        submit(m_arriving, scan);
-    else
-        m_around.backend.growContent(scan.request, scan.arrivedBytes);
-    return part;
-}
-
-void ClamdSession::completeStream()
-{
-    m_state = afterCommand();
-    const quint64 id = std::exchange(m_arriving, 0);
-    ClamdSessionScan &scan = m_scans[id];
-    scan.until = noDeadline;
-    if (scan.early)
-        return answer(id, ClamdAnswer::answer(*scan.early));
-    if (const auto completed = scan.content->complete(); !completed)
-        return answer(id, ClamdAnswer::error(completed.error()));
-    if (scan.request == 0)
-        submit(id, scan);
-    else
-        m_around.backend.completeContent(scan.request, scan.arrivedBytes);
-}
-
-void ClamdSession::beginCopy()
-{
-    if (!m_descriptor.isValid())
-        return breach("No file descriptor received. ERROR");
-    m_state = afterCommand();
-    m_copying = addScan("fd[" + QByteArray::number(m_descriptor.get()) + ']');
-    m_around.copies.add(std::move(m_descriptor),
-        [mailbox = m_mailbox, this, id = m_copying](const FileCopies::Copy &copy) {
-            mailbox.post([this, id, copy] { onCopied(id, copy); });
-        });
-}
-
-void ClamdSession::onCopied(quint64 id, const FileCopies::Copy &copy)
-{
-    const auto scan = m_scans.find(id);
-    if (scan == m_scans.end())
-        return;
-    m_copying = 0;
-    scan->second.until = noDeadline;
-    if (copy) {
-        scan->second.content = *copy;
-        scan->second.arrivedBytes = (*copy)->sizeBytes();
-        submit(id, scan->second);
-    } else {
-        m_around.backend.countRefusal(ScanResult::notScanned(Reason::Unreadable));
-        answer(id, ClamdAnswer::error(copy.error()));
-    }
-    goOn();
-}
-
-//! Has what is there of its content scanned; \p scan may be gone afterwards.
-void ClamdSession::submit(quint64 id, ClamdSessionScan &scan)
-{
-    ScanSubject subject;
-    subject.client = m_client;
-    subject.content = scan.content->content();
-    subject.isContentOurs = true;
-    subject.sizeBytes = scan.arrivedBytes;
-    auto request = std::make_shared<ScanRequest>(
-        std::move(subject), [mailbox = m_mailbox, this, id](ScanResult result) {
-            mailbox.post([this, id, result = std::move(result)]() mutable {
-                onResult(id, std::move(result));
-                goOn();
-            });
-        });
-    scan.request = request->id();
-    if (const auto refusal = m_around.backend.submit(std::move(request))) {
-        scan.request = 0;
-        const ScanResult result = ScanResult::notScanned(*refusal);
-        m_around.backend.countRefusal(result);
-        onResult(id, result);
-    }
-}
-
-void ClamdSession::onResult(quint64 id, ScanResult result)
-{
-    const auto scan = m_scans.find(id);
-    if (scan == m_scans.end())
-        return;
-    scan->second.request = 0;
-    if (id != m_arriving)
-        return answer(id, ClamdAnswer::answer(result));
-    scan->second.early = std::move(result); // the client does not read before it has sent all
-    scan->second.content.reset();
-}
-
-quint64 ClamdSession::addScan(const QByteArray &label)
-{
-    ClamdSessionScan &scan = m_scans[++m_lastScan];
-    scan.label = label;
-    scan.number = m_number;
-    scan.terminator = m_terminator;
-    scan.until = Clock::now() + m_around.settings.contentTime;
-    return m_lastScan;
-}
-
-void ClamdSession::answer(quint64 id, const QByteArray &text)
-{
-    const ClamdSessionScan &scan = m_scans[id];
-    const QByteArray said = scan.label + ": " + text;
-    const quint64 number = scan.number;
-    const char terminator = scan.terminator;
-    drop(id);
-    m_heardAt = Clock::now();
-    say(number, terminator, said);
 }
 
 void ClamdSession::say(quint64 number, char terminator, const QByteArray &text)
@@ -414,15 +280,6 @@ void ClamdSession::breach(const QByteArray &text)
 {
     reply(text);
     endCommands();
-}
-
-//! Forgets a scan that is still to be answered, or was not.
-void ClamdSession::drop(quint64 id)
-{
-    const auto scan = m_scans.find(id);
-    if (scan->second.request != 0)
-        m_around.backend.cancel(scan->second.request, ScanResult::notScanned(Reason::Cancelled));
-    m_scans.erase(scan);
 }
 
 //! Nothing more is taken; what was taken as a whole is still answered.
@@ -442,6 +299,8 @@ void ClamdSession::end()
     m_socket.setReading(false);
     m_arriving = 0;
     m_copying = 0;
+    giveUpCopy();
+    m_walk.reset();
     while (!m_scans.empty())
         drop(m_scans.begin()->first);
     Q_EMIT ended();

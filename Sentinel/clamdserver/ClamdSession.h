@@ -31,8 +31,8 @@ struct ClamdSurroundings {
 //!
 //! As clamd 1.4 speaks (docs/clamd.md): one command, or several between IDSESSION and END, whose
 //! answers have numbers and come in any order. What is against the protocol is answered and ends
-//! the connection. While a client does not take its answers, has too many scans, or a file of it is
-//! being copied, no more of its commands are read.
+//! the connection. While a client does not take its answers, has too many scans, or a file or the
+//! files below a path are being read for it, no more of its commands are read.
 //!
 //! Owner:  the ClamdServer.
 //! Thread: owner.
@@ -57,6 +57,7 @@ public:
 
 Q_SIGNALS:
     void reloadWanted();
+    void shutDownWanted();
     //! To be deleted.
     void ended();
 
@@ -87,12 +88,19 @@ private:
     void beginStream();
     void completeStream();
     void beginCopy();
+    void beginWalk(const ClamdCommand &command);
+    void walkOn();
+    void onWalked(quint64 id);
+    void endWalk();
+    void copy(FileCopies::Work work);
+    void giveUpCopy();
     void onCopied(quint64 id, const FileCopies::Copy &copy);
     void submit(quint64 id, ClamdSessionScan &scan);
     void onResult(quint64 id, ScanResult result);
 
     quint64 addScan(const QByteArray &label);
     void answer(quint64 id, const QByteArray &text);
+    void answerOfWalk(quint64 id, const ScanResult &result);
     void reply(const QByteArray &text) { say(m_number, m_terminator, text); }
     void say(quint64 number, char terminator, const QByteArray &text);
     void breach(const QByteArray &text);
@@ -111,9 +119,11 @@ private:
     QByteArray m_input; // not taken yet
     FileDescriptor m_descriptor; // that came and was not taken yet
     Scans m_scans; // unanswered
+    std::optional<ClamdSessionWalk> m_walk; // under way
     quint64 m_lastScan = 0;
     quint64 m_arriving = 0; // the scan whose content is being read
     quint64 m_copying = 0; // the one whose file is being copied
+    std::shared_ptr<std::atomic<bool>> m_isCopyWanted; // in use by the thread that copies
     qint64 m_chunkLeft = 0;
     Clock::time_point m_heardAt = Clock::now();
     const Mailbox m_mailbox{this};

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "SecurityTap/scan/Deadline.h"
+#include "Sentinel/clamdserver/ClamdCommand.h"
+#include "Sentinel/clamdserver/ClamdWalk.h"
 #include "Sentinel/clamdserver/HeldContent.h"
 #include "ipc/ScanResult.h"
 
@@ -24,6 +26,18 @@ struct ClamdSessionScan {
     quint64 request = 0; //!< with the backend; 0: none yet
     //! What was known before all of the content had arrived.
     std::optional<ScanResult> early;
+    bool isOfWalk = false; //!< one of the files below a path: a Clean one is not answered
+};
+
+//! \brief The scans of the files below a path that a client has named, one after the other.
+struct ClamdSessionWalk {
+    std::shared_ptr<ClamdWalk> files; //!< in use by another thread while one is copied
+    ClamdCommand::Extent extent = ClamdCommand::Extent::FirstThreat;
+    QByteArray label; //!< what "OK" is said of
+    quint64 number = 0; //!< of the command, in a session
+    char terminator = '\n'; //!< of its replies
+    bool isOver = false; //!< no more files
+    bool isAllClean = true; //!< so far
 };
 
 } // namespace Sentinel

@@ -16,11 +16,11 @@ FileCopies::FileCopies(qint64 maxBytes, std::shared_ptr<SpoolBudget> budget, int
     m_threads.setExpiryTimeout(int(idleTime.count()));
 }
 
-void FileCopies::add(FileDescriptor source, Done done)
+void FileCopies::add(Wanted isWanted, Work work)
 {
     {
         const std::lock_guard lock(m_mutex);
-        m_jobs.push_back({std::move(source), std::move(done)});
+        m_work.emplace_back(std::move(isWanted), std::move(work));
     }
     m_threads.start(this);
 }
@@ -37,13 +37,15 @@ void FileCopies::end(std::unique_ptr<FileCopies> copies)
 
 void FileCopies::run()
 {
-    Job job;
+    std::pair<Wanted, Work> next;
     {
         const std::lock_guard lock(m_mutex);
-        job = std::move(m_jobs.front());
-        m_jobs.pop_front();
+        next = std::move(m_work.front());
+        m_work.pop_front();
     }
-    job.done(HeldContent::copyOf(job.source.get(), m_maxBytes, m_budget));
+    const auto &[isWanted, work] = next;
+    if (*isWanted)
+        work(*isWanted);
 }
 
 } // namespace Sentinel

@@ -8,7 +8,7 @@ namespace Sentinel {
 
 namespace {
 
-constexpr std::array keys{
+constexpr std::array archiveKeyTable{
     SettingKey{.name = "archives.enabled",
         .place = [](ProgramSettings &all) -> bool & { return all.archives.enabled; },
         .help = "look into archives; if not, they are scanned as the bytes they are"},
@@ -54,7 +54,7 @@ static_assert(Limits::maxArchivePasswords == 32); // .form says so
 
 std::span<const SettingKey> archiveKeys()
 {
-    return keys;
+    return archiveKeyTable;
 }
 
 } // namespace Sentinel

@@ -15,7 +15,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr qint64 longest = milliseconds(Limits::maxClamdTimeout).count();
+constexpr qint64 longestTimeout = milliseconds(Limits::maxClamdTimeout).count();
 
 std::optional<QString> checkAddress(const SettingValue &value)
 {
@@ -58,7 +58,7 @@ std::optional<QString> checkTypes(const SettingValue &value)
     return std::nullopt;
 }
 
-constexpr std::array keys{
+constexpr std::array clamdKeyTable{
     SettingKey{.name = "clamd.address",
         .place = [](ProgramSettings &all) -> QString & { return all.clamd.address; },
         .help = "where a clamd listens that looks at contents, too",
@@ -85,17 +85,17 @@ constexpr std::array keys{
         .place = [](ProgramSettings &all) -> milliseconds & { return all.clamd.acquireTimeout; },
         .help = "how long a scan waits for one of them",
         .least = 1,
-        .most = longest},
+        .most = longestTimeout},
     SettingKey{.name = "clamd.max-age",
         .place = [](ProgramSettings &all) -> milliseconds & { return all.clamd.maxAge; },
         .help = "then a connection is replaced",
         .least = 1,
-        .most = longest},
+        .most = longestTimeout},
     SettingKey{.name = "clamd.timeout",
         .place = [](ProgramSettings &all) -> milliseconds & { return all.clamd.timeout; },
         .help = "the longest scan by it, with all waiting",
         .least = 1,
-        .most = longest},
+        .most = longestTimeout},
     SettingKey{.name = "clamd.max-size",
         .place = [](ProgramSettings &all) -> qint64 & { return all.clamd.maxBytes; },
         .help = "what is larger it is not asked about: TooLarge",
@@ -125,6 +125,12 @@ constexpr std::array keys{
     SettingKey{.name = "clamdserver.allow-reload",
         .place = [](ProgramSettings &all) -> bool & { return all.clamdServer.allowsReload; },
         .help = "obey RELOAD there"},
+    SettingKey{.name = "clamdserver.allow-shutdown",
+        .place = [](ProgramSettings &all) -> bool & { return all.clamdServer.allowsShutdown; },
+        .help = "obey SHUTDOWN there"},
+    SettingKey{.name = "clamdserver.allow-paths",
+        .place = [](ProgramSettings &all) -> bool & { return all.clamdServer.allowsPaths; },
+        .help = "obey SCAN and its like there: open, for whoever may connect, what we may read"},
 };
 
 static_assert(Limits::maxSocketPathBytes == 107 && Limits::maxAccountNameBytes == 256
@@ -134,7 +140,7 @@ static_assert(Limits::maxSocketPathBytes == 107 && Limits::maxAccountNameBytes =
 
 std::span<const SettingKey> clamdKeys()
 {
-    return keys;
+    return clamdKeyTable;
 }
 
 } // namespace Sentinel

@@ -27,7 +27,7 @@ std::optional<QString> checkPaths(const SettingValue &value)
     return std::nullopt;
 }
 
-constexpr std::array keys{
+constexpr std::array coreKeyTable{
     SettingKey{.name = "preset",
         .place = [](ProgramSettings &all) -> Preset & { return all.preset; },
         .help = "values for a kind of machine; the keys below win over them",
@@ -142,7 +142,7 @@ static_assert(Limits::maxRulePaths == 1000 && Limits::maxSocketPathBytes == 107)
 
 std::span<const SettingKey> coreKeys()
 {
-    return keys;
+    return coreKeyTable;
 }
 
 } // namespace Sentinel

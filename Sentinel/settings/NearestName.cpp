@@ -2,6 +2,7 @@
 #include "Sentinel/settings/NearestName.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 #include <vector>
 
@@ -42,7 +43,9 @@ QString nearestName(const QString &written, const QStringList &names)
     QString nearest;
     int least = 1 + std::max<int>(2, int(plain.size()) / 4); // the first that is too many
     for (const QString &name : names) {
-        int changes = distance(plain, name);
+        // As many characters more as one has are to be put in: a file may be all names to look up.
+        const auto longer = int(std::abs(plain.size() - name.size()));
+        int changes = longer < least ? distance(plain, name) : longer;
         if (lastPart(plain) == lastPart(name))
             changes = std::min(changes, 1);
         if (changes < least) {

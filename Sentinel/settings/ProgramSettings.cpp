@@ -35,10 +35,28 @@ RuleOptions ProgramSettings::ruleOptions() const
 
 Policy ProgramSettings::policy() const
 {
-    Policy policy = failsClosed ? Policy::failClosed() : Policy();
+    Policy policy = decisions;
+    if (failsClosed)
+        policy.notScanned = Policy::failClosed().notScanned;
     if (!blocksSuspicious)
         policy.suspicious = Disposition::Release;
+    for (const QString &text : policyClauses) {
+        auto clause = PolicyClause::parse(text);
+        Q_ASSERT(clause); // the key has had it checked
+        policy.clauses.push_back(*std::move(clause));
+    }
     return policy;
+}
+
+CustodySettings ProgramSettings::custody() const
+{
+    CustodySettings settings;
+    settings.audit = audit;
+    settings.quarantine = quarantine;
+    settings.quarantineAge = std::chrono::days(quarantineDays);
+    settings.rescans.history.maxRecords = historyRecords;
+    settings.rescans.history.maxAge = std::chrono::days(historyDays);
+    return settings;
 }
 
 } // namespace Sentinel

@@ -4,8 +4,9 @@
 #include "SecurityTap/archive/ArchiveSettings.h"
 #include "SecurityTap/backend/Isolation.h"
 #include "SecurityTap/backend/LocalBackend.h"
+#include "SecurityTap/custody/CustodySettings.h"
 #include "SecurityTap/engine/RuleCompiler.h"
-#include "SecurityTap/inspection/Policy.h"
+#include "SecurityTap/policy/Policy.h"
 #include "Sentinel/Limits.h"
 #include "Sentinel/settings/Preset.h"
 
@@ -32,6 +33,8 @@ struct ClamdServerProgramSettings {
     QString group; //!< whose members may connect, by name or number
     QStringList users; //!< who else may, by name or number
     bool allowsReload = false;
+    bool allowsShutdown = false;
+    bool allowsPaths = false;
 };
 
 //! \brief Everything that can be set of the program `sentinel`.
@@ -56,8 +59,16 @@ struct ProgramSettings {
     ClamdProgramSettings clamd;
     ClamdServerProgramSettings clamdServer;
 
-    bool failsClosed = false; //!< what could not be scanned is not released
-    bool blocksSuspicious = true;
+    AuditSettings audit;
+    QuarantineLimits quarantine;
+    int quarantineDays = std::chrono::floor<std::chrono::days>(Limits::quarantineAge).count();
+    int historyRecords = Limits::maxReleaseRecords;
+    int historyDays = std::chrono::floor<std::chrono::days>(Limits::releaseRecordAge).count();
+
+    bool failsClosed = false; //!< what could not be scanned is blocked whatever decisions say
+    bool blocksSuspicious = true; //!< if not, it is released whatever decisions say
+    Policy decisions; //!< without its clauses
+    QStringList policyClauses; //!< each one that PolicyClause::parse() takes
 
     QString socketPath; //!< empty: where the environment says
 
@@ -66,6 +77,8 @@ struct ProgramSettings {
     RuleOptions ruleOptions() const;
     //! What fetch does with a verdict.
     Policy policy() const;
+    //! What fetch keeps.
+    CustodySettings custody() const;
 };
 
 } // namespace Sentinel

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "Sentinel/settings/SettingKey.h"
 
-#include "Sentinel/settings/ByteSize.h"
-#include "Sentinel/settings/DurationText.h"
+#include "SecurityTap/text/ByteSize.h"
+#include "SecurityTap/text/DurationText.h"
 #include "Sentinel/settings/NearestName.h"
 #include "Sentinel/settings/TomlText.h"
 

@@ -27,9 +27,9 @@ using SettingValue = std::variant<bool, qint64, QString, QStringList>;
 struct SettingKey {
     template <typename Setting>
     using Place = Setting &(*)(ProgramSettings &);
-    using AnyPlace =
-        std::variant<Place<bool>, Place<int>, Place<qint64>, Place<std::chrono::milliseconds>,
-            Place<QString>, Place<QStringList>, Place<Severity>, Place<Isolation>, Place<Preset>>;
+    using AnyPlace = std::variant<Place<bool>, Place<int>, Place<qint64>,
+        Place<std::chrono::milliseconds>, Place<QString>, Place<QStringList>, Place<Severity>,
+        Place<Isolation>, Place<Preset>, Place<Disposition>>;
     //! What is wrong with a value that is of the right type and within bounds; nothing if it is
     //! not.
     using Check = std::optional<QString> (*)(const SettingValue &value);

@@ -9,7 +9,8 @@ namespace Sentinel {
 std::vector<const SettingKey *> settingKeys()
 {
     std::vector<const SettingKey *> keys;
-    for (const std::span<const SettingKey> table : {coreKeys(), archiveKeys(), clamdKeys()}) {
+    for (const std::span<const SettingKey> table :
+        {coreKeys(), policyKeys(), archiveKeys(), clamdKeys(), custodyKeys()}) {
         for (const SettingKey &key : table)
             keys.push_back(&key);
     }

@@ -13,6 +13,8 @@ namespace Sentinel {
 std::span<const SettingKey> coreKeys();
 std::span<const SettingKey> archiveKeys();
 std::span<const SettingKey> clamdKeys();
+std::span<const SettingKey> policyKeys();
+std::span<const SettingKey> custodyKeys();
 
 //! \brief All keys there are, those without a section first: who reads, shows, explains or
 //! tests settings has them from here.

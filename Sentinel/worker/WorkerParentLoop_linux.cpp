@@ -143,7 +143,9 @@ int runWorkerParent(const QByteArrayList &arguments)
     std::signal(SIGINT, SIG_IGN);
     std::signal(SIGTERM, SIG_IGN);
     std::signal(SIGPIPE, SIG_IGN);
-    const WorkerRules rules = WorkerRules::fromArguments(arguments);
+    WorkerRules rules = WorkerRules::fromArguments(arguments);
+    if (!rules.hear(control.get()))
+        return 1;
     ::alarm(unsigned(Limits::maxRuleCompilation.count())); // also if nobody waits any more
     auto compiled = compileApart(rules);
     ReloadResult result;

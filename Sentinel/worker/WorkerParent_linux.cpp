@@ -45,6 +45,7 @@ std::expected<std::shared_ptr<WorkerParent>, std::vector<RuleProblem>> WorkerPar
     const std::shared_ptr<WorkerParent> parent(
         new WorkerParent(std::move(child->socket), std::move(child->process)));
     const std::stop_callback onStop(stop, [&parent] { parent->m_process->kill(); });
+    rules.tell(parent->m_control.get()); // if it has died, it does not answer
     limitPatience(parent->m_control.get(), Limits::maxRuleCompilation);
     const auto packet = receivePacket(parent->m_control.get());
     const auto message = packet ? decode(packet->bytes) : std::unexpected(ProtocolError{});

@@ -17,9 +17,14 @@ struct WorkerRules {
     qint64 maxScanBytes = Limits::maxScanBytes; //!< they can map so much
     ArchiveSettings archives = {};
 
-    //! What follows the program's name and the internal command's.
+    //! What follows the program's name and the internal command's. Says nothing of archives:
+    //! everybody can read the arguments of a process, and there are passwords among it.
     QByteArrayList arguments() const;
     static WorkerRules fromArguments(const QByteArrayList &arguments);
+    //! For what the arguments leave out, as the first packet. False if nobody takes it.
+    bool tell(int socket) const;
+    //! Takes that packet.
+    bool hear(int socket);
 };
 
 } // namespace Sentinel

@@ -15,6 +15,7 @@
 #include <QElapsedTimer>
 #include <QEventLoop>
 #include <QLoggingCategory>
+#include <QTemporaryDir>
 #include <QTextStream>
 
 using namespace Sentinel;
@@ -69,7 +70,7 @@ void printLine(const QString &what, const QString &size, const QString &verdict,
     const QString &disposition, const QString &time, const QString &right)
 {
     out() << what.leftJustified(28) << size.rightJustified(11) << QStringLiteral("  ")
-          << verdict.leftJustified(24) << disposition.leftJustified(9) << time.rightJustified(8)
+          << verdict.leftJustified(24) << disposition.leftJustified(11) << time.rightJustified(8)
           << QStringLiteral("  ") << right << Qt::endl;
 }
 
@@ -101,8 +102,9 @@ void occupy(SecurityTap &tap)
         QCoreApplication::processEvents(QEventLoop::WaitForMoreEvents, 10);
 }
 
-//! More downloads at once than the queue has places, while the worker is busy: some are released
-//! unscanned, and say so; none is lost, delayed for ever or changed.
+//! More downloads at once than the queue has places, while the worker is busy: they wait for one.
+//! On a machine that is too slow for that, some are released unscanned, and say so; none is lost,
+//! delayed for ever or changed.
 bool flood(Test::NginxServer &server)
 {
     constexpr int downloads = 100;
@@ -146,7 +148,7 @@ bool flood(Test::NginxServer &server)
         });
     }
     loop.exec();
-    const bool right = wrong == 0 && overflowed > 0 && clean > 0;
+    const bool right = wrong == 0 && clean > 0;
     printLine(QStringLiteral("flood: %1, the worker busy").arg(downloads),
         QString::number(downloads * downloadBytes),
         QStringLiteral("%1 Clean, %2 QueueFull").arg(clean).arg(overflowed),
@@ -163,7 +165,7 @@ std::vector<Row> rows(Test::NginxServer &server, Test::MisbehavingServer &broken
         server.addFile(name, content);
         const bool isThreat = verdict == Verdict::Malicious || verdict == Verdict::Suspicious;
         return Row{what, server.url(u'/' + name), content, verdict, reason,
-            isThreat ? Disposition::Block : Disposition::Release};
+            isThreat ? Disposition::Quarantine : Disposition::Release};
     };
     std::vector<Row> table{
         served(QStringLiteral("clean text"), QStringLiteral("notes.txt"), Demo::text(20'000)),
@@ -203,7 +205,11 @@ int main(int argc, char **argv)
         return 1;
     }
     Test::MisbehavingServer broken;
-    SecurityTapPlugin plugin{TapSettings{}};
+    const QTemporaryDir home; // the demo leaves nothing behind
+    TapSettings settings;
+    settings.custody->paths = {
+        home.filePath(QStringLiteral("data")), home.filePath(QStringLiteral("state"))};
+    SecurityTapPlugin plugin(settings);
     if (!plugin.tap()) {
         out() << QStringLiteral("The rules do not compile:\n") << plugin.errorString() << Qt::endl;
         return 1;

@@ -169,7 +169,7 @@ Message RandomMessages::make(size_t index)
         return Refusal{text(400)};
     case 3:
         return ScanBegin{id, metadata(), text(300), FileType(below(int(FileType::Text) + 1)),
-            count(), coin(), timeout(), coin()};
+            count(), coin(), timeout(), coin(), coin()};
     case 4:
         return ScanGrow{id, count()};
     case 5:
@@ -179,7 +179,7 @@ Message RandomMessages::make(size_t index)
     case 7:
         return ScanVerdict{id, result(), duration()};
     case 8:
-        return VerdictAck{id, Disposition(below(2))};
+        return VerdictAck{id, Disposition(below(int(Disposition::Warn) + 1))};
     case 9:
         return Ping{id};
     case 10:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "SecurityTap/inspection/SecurityTap.h"
+#include "tests/support/Slowness.h"
 
 #include <QFile>
 #include <QRandomGenerator>
@@ -29,6 +30,7 @@ public:
     TapSettings settings() const
     {
         TapSettings settings;
+        settings.custody.reset(); // nothing outlives a test
         settings.rulePaths = QStringList{m_directory.path()};
         return settings;
     }
@@ -58,9 +60,13 @@ inline QByteArray markerRules()
            "    for all i in (1..uint32be(4)) : (uint8(i % 4) >= 0) and false }\n";
 }
 
+//! Fewer steps of a hang() than this are done in a second on every machine. Each asks the content,
+//! which a sanitizer looks at.
+inline constexpr quint32 stepsInASecond = slowness > 1 ? 20'000'000 : 100'000'000;
+
 //! A clean content over whose evaluation, which libyara cannot interrupt, the rules above take
-//! \p steps steps: fewer than a hundred million in a second on every machine.
-inline QByteArray hang(quint32 steps = 30'000'000)
+//! \p steps steps.
+inline QByteArray hang(quint32 steps = stepsInASecond / 8)
 {
     QByteArray bytes("HANG....");
     qToBigEndian(steps, bytes.data() + 4);

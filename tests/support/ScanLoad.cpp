@@ -4,7 +4,11 @@
 #include "tests/support/EventLoop.h"
 #include "tests/support/RuleDirectory.h"
 
+#include <QTimer>
+
 #include <utility>
+
+using namespace std::chrono_literals;
 
 namespace Sentinel::Test {
 
@@ -54,7 +58,12 @@ ScanLoad::ScanLoad(SecurityTap &tap, Contents contents, Judge judge)
 void ScanLoad::start(int inFlight)
 {
     m_inFlight = inFlight;
-    while (m_open < m_inFlight)
+    askWhatIsMissing();
+}
+
+void ScanLoad::askWhatIsMissing()
+{
+    while (m_open + m_resting < m_inFlight)
         ask();
 }
 
@@ -93,8 +102,13 @@ void ScanLoad::onAnswer(quint64 index, const ScanResult &result)
         m_threats += result.isThreat();
         m_isWatchedSeen |= index >= m_watched;
     }
-    if (m_open < m_inFlight)
-        ask();
+    if (m_rest == 0ms)
+        return askWhatIsMissing();
+    ++m_resting;
+    QTimer::singleShot(m_rest, &m_context, [this] {
+        --m_resting;
+        askWhatIsMissing();
+    });
 }
 
 void ScanLoad::complain(quint64 index, const QString &about)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "SecurityTap/inspection/SecurityTap.h"
+#include "tests/support/Patience.h"
 
 #include <QObject>
 
@@ -11,13 +12,6 @@
 #include <vector>
 
 namespace Sentinel::Test {
-
-//! Divides what would take too long where everything is instrumented.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr int loadScale = 10;
-#else
-inline constexpr int loadScale = 1;
-#endif
 
 //! \brief Keeps a tap busy with contents that nobody has seen before, so many at all times, and
 //! keeps the books: what was asked, how often it was answered, and how.
@@ -43,8 +37,11 @@ public:
     ScanLoad(SecurityTap &tap, Contents contents, Judge judge = &judgeByMark);
     Q_DISABLE_COPY_MOVE(ScanLoad)
 
-    //! So many are in flight from now on: an answer is followed by a question.
+    //! So many are in flight from now on: an answer is followed by a question, after a rest if one
+    //! is set.
     void start(int inFlight);
+    //! For the sake of what else the machine is to do meanwhile.
+    void setRest(std::chrono::milliseconds rest) { m_rest = rest; }
     //! No more questions.
     void stop() { m_inFlight = 0; }
     //! Stops, and waits for the answers; false if one does not come.
@@ -71,13 +68,16 @@ public:
 
 private:
     void onAnswer(quint64 index, const ScanResult &result);
+    void askWhatIsMissing();
     void complain(quint64 index, const QString &about);
 
     SecurityTap &m_tap;
     const Contents m_contents;
     const Judge m_judge;
+    std::chrono::milliseconds m_rest{0};
     int m_inFlight = 0;
     int m_open = 0;
+    int m_resting = 0;
     std::vector<quint8> m_answers; // how many, by index
     quint64 m_verdicts = 0;
     quint64 m_threats = 0;

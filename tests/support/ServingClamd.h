@@ -156,8 +156,11 @@ public:
     bool serves()
     {
         const QByteArray tail = QByteArray::number(++m_served);
-        return ask("nINSTREAM\n" + chunks("a THREAT-MARK" + tail)) == "stream: YARA.marked FOUND\n"
-            && ask("zINSTREAM\0"_ba + chunks("plain" + tail)) == "stream: OK\0"_ba;
+        const QByteArray marked = ask("nINSTREAM\n" + chunks("a THREAT-MARK" + tail));
+        const QByteArray plain = ask("zINSTREAM\0"_ba + chunks("plain" + tail));
+        if (marked == "stream: OK\n" || plain.endsWith(" FOUND\0"_ba))
+            qFatal("a wrong answer: %s, %s", marked.constData(), plain.constData());
+        return marked == "stream: YARA.marked FOUND\n" && plain == "stream: OK\0"_ba;
     }
     //! Nobody is here, nothing is scanned.
     bool isQuiet() const

@@ -56,6 +56,7 @@ public:
                 condition: $a and for all i in (1..4000000) : (i > 0) and filesize < 0 }
         )");
         rules.close();
+        settings.custody.reset(); // nothing outlives a test
         settings.rulePaths = QStringList{rules.fileName()};
         plugin = std::make_unique<SecurityTapPlugin>(std::move(settings));
         if (!plugin->tap())
