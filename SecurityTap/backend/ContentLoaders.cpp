@@ -2,8 +2,8 @@
 #include "SecurityTap/Logging.h"
 #include "SecurityTap/backend/ContentLoaders_p.h"
 #include "SecurityTap/content/ContentFile.h"
-#include "SecurityTap/scan/JoinMark_p.h"
 #include "SecurityTap/scan/LeftBehind_p.h"
+#include "SecurityTap/scan/QtHandover_p.h"
 
 #include <exception>
 #include <utility>
@@ -42,7 +42,7 @@ void ContentLoaders::end(std::unique_ptr<ContentLoaders> loaders)
     loaders->m_threads.clear();
     const std::chrono::milliseconds patience = Limits::stopPatience;
     if (loaders->m_threads.waitForDone(int(patience.count()))) {
-        JoinMark::joined(loaders.get());
+        QtHandover::taken(loaders.get());
         return;
     }
     qCCritical(logScan) << "a content that is being read does not come: its thread is left behind";
@@ -52,7 +52,7 @@ void ContentLoaders::end(std::unique_ptr<ContentLoaders> loaders)
 void ContentLoaders::run()
 {
     loadNext();
-    JoinMark::ended(this);
+    QtHandover::given(this);
 }
 
 void ContentLoaders::loadNext()

@@ -4,7 +4,7 @@
 #include "SecurityTap/backend/ContentLoaders_p.h"
 #include "SecurityTap/backend/RemoteScans_p.h"
 #include "SecurityTap/backend/SentinelLink_p.h"
-#include "SecurityTap/scan/JoinMark_p.h"
+#include "SecurityTap/scan/QtHandover_p.h"
 
 #include <QThread>
 
@@ -74,7 +74,7 @@ void SentinelBackend::LinkThread::run()
         const std::lock_guard lock(backend.m_mutex);
         backend.m_link.reset();
     }
-    JoinMark::ended(this);
+    QtHandover::given(this);
 }
 
 SentinelBackend::SentinelBackend(Isolation isolation, SentinelSettings settings, QObject *parent)
@@ -116,7 +116,7 @@ void SentinelBackend::stop()
     m_scans->turnAway(why);
     m_thread->quit();
     m_thread->wait();
-    JoinMark::joined(m_thread.get());
+    QtHandover::taken(m_thread.get());
     m_thread.reset();
     m_scans->turnAway(why); // the link may just have begun to connect again
     m_scans->disconnected(why);

@@ -8,6 +8,7 @@
 #include "SecurityTap/engine/YaraEngine.h"
 #include "SecurityTap/inspection/OwnDecision.h"
 #include "SecurityTap/inspection/ShareKey.h"
+#include "SecurityTap/scan/QtHandover_p.h"
 
 #include <QPointer>
 #include <QThread>
@@ -240,7 +241,8 @@ quint64 SecurityTap::asyncInspectDownload(const Download &download, const QByteA
                 mailbox.post([callback, outcome] { callback(outcome); });
         });
     // Queued if the context lives elsewhere, so that cancel() runs on our thread.
-    connect(context, &QObject::destroyed, inspection, &Inspection::cancel);
+    connect(context, &QObject::destroyed, inspection,
+        QtHandover::Call([inspection] { inspection->cancel(); }));
     inspection->take(content);
     return inspection->id();
 }

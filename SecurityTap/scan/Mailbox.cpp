@@ -2,14 +2,11 @@
 #include "SecurityTap/scan/Mailbox.h"
 
 #include "SecurityTap/Logging.h"
+#include "SecurityTap/scan/QtHandover_p.h"
 
 #include <deque>
 #include <exception>
 #include <mutex>
-
-#ifdef __SANITIZE_THREAD__
-#include <sanitizer/tsan_interface.h>
-#endif
 
 namespace Sentinel {
 
@@ -91,18 +88,8 @@ bool Mailbox::post(std::function<void()> letter) const
 // Called with the lock held, so that the target is alive: its death waits for the lock.
 void Mailbox::wake(const std::shared_ptr<Core> &core)
 {
-    // The thread sanitizer does not see how Qt hands this over, only the lock that deliver() takes:
-    // until then nothing of it may be read where it looks.
-    struct Ring {
-        std::shared_ptr<Core> keep;
-        Core &box;
-        __attribute__((no_sanitize("thread"))) void operator()() const { deliver(box); }
-    };
-#ifdef __SANITIZE_THREAD__
-    __tsan_release(core.get());
-#endif
-    core->isWakePending =
-        QMetaObject::invokeMethod(core->target, Ring{core, *core}, Qt::QueuedConnection);
+    core->isWakePending = QMetaObject::invokeMethod(
+        core->target, QtHandover::Call([core] { deliver(*core); }), Qt::QueuedConnection);
 }
 
 // One letter for each turn of the event loop, so that the order holds and nothing waits also when a
@@ -110,9 +97,6 @@ void Mailbox::wake(const std::shared_ptr<Core> &core)
 // target.
 void Mailbox::deliver(Core &core)
 {
-#ifdef __SANITIZE_THREAD__
-    __tsan_acquire(&core); // what Qt's event queue has seen to
-#endif
     std::function<void()> letter;
     {
         const std::lock_guard lock(core.mutex);
