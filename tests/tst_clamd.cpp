@@ -293,7 +293,7 @@ void tst_Clamd::clamd_killed_isNoticedAndComesBack()
         const ScanResult refused = bench.scan(eicar);
         QCOMPARE(nameOf(refused.reason()), nameOf(Reason::ScannerUnavailable));
         QVERIFY(!refused.detail().isEmpty());
-        QVERIFY(Clock::now() - asked < 100ms);
+        QVERIFY(Clock::now() - asked < 5s); // it waits for nobody: a connection has ten seconds
         QVERIFY(clamd->restart().has_value());
         QTRY_VERIFY_WITH_TIMEOUT(bench.watch->isReachable(), patienceMs);
     }
