@@ -2,6 +2,7 @@
 #include "SecurityTap/content/DesktopMetadata.h"
 
 #include "SecurityTap/content/Provenance.h"
+#include "SecurityTap/scan/QtHandover_p.h"
 
 #include <QFileInfo>
 #include <QProcess>
@@ -46,6 +47,7 @@ DesktopMetadata::~DesktopMetadata()
 {
     m_pool.clear();
     m_pool.waitForDone();
+    QtHandover::taken(this);
 }
 
 bool DesktopMetadata::tell(const QString &path, const QUrl &origin)
@@ -62,6 +64,7 @@ bool DesktopMetadata::tell(const QString &path, const QUrl &origin)
             {QStringLiteral("set"), QStringLiteral("-t"), QStringLiteral("string"), path,
                 QStringLiteral("metadata::download-uri"), QString::fromLatin1(address)});
         m_waiting.fetch_sub(1);
+        QtHandover::given(this);
     });
     return true;
 }

@@ -4,6 +4,7 @@
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/Logging.h"
 #include "SecurityTap/scan/LeftBehind_p.h"
+#include "SecurityTap/scan/QtHandover_p.h"
 
 namespace Sentinel {
 
@@ -29,13 +30,21 @@ void FileCopies::end(std::unique_ptr<FileCopies> copies)
 {
     copies->m_threads.clear();
     const std::chrono::milliseconds patience = Limits::stopPatience;
-    if (copies->m_threads.waitForDone(int(patience.count())))
+    if (copies->m_threads.waitForDone(int(patience.count()))) {
+        QtHandover::taken(copies.get());
         return;
+    }
     qCCritical(logScan) << "a client's file cannot be read: its thread is left behind";
     leaveBehind(std::move(copies));
 }
 
 void FileCopies::run()
+{
+    doNext();
+    QtHandover::given(this);
+}
+
+void FileCopies::doNext()
 {
     std::pair<Wanted, Work> next;
     {

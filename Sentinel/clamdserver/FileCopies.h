@@ -42,6 +42,7 @@ public:
 
 private:
     void run() override;
+    void doNext();
 
     const qint64 m_maxBytes;
     const std::shared_ptr<SpoolBudget> m_budget;
