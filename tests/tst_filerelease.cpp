@@ -41,6 +41,13 @@ QByteArray pattern(qint64 size)
     return bytes;
 }
 
+QByteArray sha256Of(const QByteArray &bytes)
+{
+    Sha256 hash;
+    hash.add({reinterpret_cast<const uchar *>(bytes.constData()), size_t(bytes.size())});
+    return hash.result();
+}
+
 QByteArray contentOf(const QString &path)
 {
     QFile file(path);
@@ -78,6 +85,7 @@ private Q_SLOTS:
 
     void release_anySpool_appearsWithAllItsBytes_data();
     void release_anySpool_appearsWithAllItsBytes();
+    void release_diskOfTheSameFileSystem_isLinkedNotCopied_data();
     void release_diskOfTheSameFileSystem_isLinkedNotCopied();
     void release_stillBeingScanned_isAFileOfItsOwn();
     void release_changedSince_isNotReadAgain();
@@ -220,14 +228,33 @@ void tst_FileRelease::release_anySpool_appearsWithAllItsBytes()
     }
 }
 
+void tst_FileRelease::release_diskOfTheSameFileSystem_isLinkedNotCopied_data()
+{
+    QTest::addColumn<bool>("isMoved"); // from memory, when there was too much of it
+    QTest::addColumn<bool>("isChecked"); // by its hash, while nobody else can write to it
+    QTest::newRow("from the start") << false << false;
+    QTest::newRow("from the start, checked") << false << true;
+    QTest::newRow("moved") << true << false;
+    QTest::newRow("moved, checked") << true << true;
+}
+
 void tst_FileRelease::release_diskOfTheSameFileSystem_isLinkedNotCopied()
 {
-    const auto spool = makeSpool(u"disk"_s, pattern(100));
-    const auto released = release(*spool, ExistingFile::Keep, Lack::Nothing);
+    QFETCH(const bool, isMoved);
+    QFETCH(const bool, isChecked);
+    const QByteArray bytes = pattern(100'000);
+    SpoolOptions options{m_directory->path(), isMoved ? 0 : bytes.size(), Limits::gib, Limits::mib,
+        std::make_shared<SpoolBudget>(isMoved ? 4'096 : 0)};
+    const auto spool = Spool::create(options);
+    QVERIFY(spool && (*spool)->isInMemory() == isMoved);
+    QVERIFY((*spool)->append(bytes) && (*spool)->seal() && !(*spool)->isInMemory());
+    const auto released = release(**spool, ExistingFile::Keep, Lack::Nothing,
+        {isChecked ? sha256Of(bytes) : QByteArray(), {}});
     QVERIFY(released);
-    QCOMPARE(statusOf(*released).st_ino, statusOf(*spool).st_ino);
+    QCOMPARE(statusOf(*released).st_ino, statusOf(**spool).st_ino);
+    QVERIFY(contentOf(*released) == bytes);
     // Started while we still hold it: no descriptor that can write is left (ETXTBSY).
-    QCOMPARE(::fcntl(spool->descriptor(), F_GETFL) & O_ACCMODE, O_RDONLY);
+    QCOMPARE(::fcntl((*spool)->descriptor(), F_GETFL) & O_ACCMODE, O_RDONLY);
 }
 
 void tst_FileRelease::release_stillBeingScanned_isAFileOfItsOwn()
@@ -584,13 +611,6 @@ void tst_FileRelease::release_killed_isWholeOrAbsent()
 // ---- the very bytes that were scanned
 
 namespace {
-
-QByteArray sha256Of(const QByteArray &bytes)
-{
-    Sha256 hash;
-    hash.add({reinterpret_cast<const uchar *>(bytes.constData()), size_t(bytes.size())});
-    return hash.result();
-}
 
 // As another process of the same user gets to a file without a name.
 FileDescriptor reopened(const Spool &spool)

@@ -45,6 +45,15 @@ void *mapped(void *address, qint64 size, int flags, int descriptor)
         MAP_PRIVATE | MAP_NORESERVE | flags, descriptor, 0);
 }
 
+//! The file \p descriptor again, for reading alone; invalid without /proc. What is mapped by a
+//! descriptor that can write is held open for writing by its mapping: the system gives no lease on
+//! it then, and a release has to copy it.
+FileDescriptor reopened(int descriptor)
+{
+    const QByteArray path = "/proc/self/fd/" + QByteArray::number(descriptor);
+    return FileDescriptor(retried([&] { return ::open(path.constData(), O_RDONLY | O_CLOEXEC); }));
+}
+
 } // namespace
 
 // The address range that content() shows, and what it holds of the budget while anyone can read it.
@@ -165,7 +174,9 @@ std::expected<void, SpoolError> Spool::map()
     // The whole range at once, far beyond the end of the file: as the file grows, its bytes appear
     // here. Pages beyond the end would be SIGBUS, so readers stay within what is announced.
     m_mapping->sizeBytes = roundedUp(std::max<qint64>(m_options.maxMappedBytes, 1), pageBytes());
-    void *address = mapped(nullptr, m_mapping->sizeBytes, 0, m_file.get());
+    const FileDescriptor reader = m_inMemory ? FileDescriptor() : reopened(m_file.get());
+    void *address =
+        mapped(nullptr, m_mapping->sizeBytes, 0, reader.isValid() ? reader.get() : m_file.get());
     if (address == MAP_FAILED)
         return std::unexpected(error(errno, QStringLiteral("Mapping a download for its scan")));
     m_mapping->address = address;
@@ -258,11 +269,13 @@ std::expected<void, SpoolError> Spool::moveToFile()
     // The file takes the memory's place in one step, with the same bytes at the same addresses:
     // a scan that reads there meanwhile does not notice. Whether this file can be mapped at all is
     // tried elsewhere first, as a failure in place may leave a hole under that scan.
-    void *trial = mapped(nullptr, pageBytes(), 0, file->get());
+    const FileDescriptor reader = reopened(file->get());
+    const int source = reader.isValid() ? reader.get() : file->get();
+    void *trial = mapped(nullptr, pageBytes(), 0, source);
     if (trial == MAP_FAILED)
         return std::unexpected(error(errno, QStringLiteral("Mapping a download for its scan")));
     ::munmap(trial, static_cast<size_t>(pageBytes()));
-    if (mapped(m_mapping->address, m_mapping->sizeBytes, MAP_FIXED, file->get()) == MAP_FAILED) {
+    if (mapped(m_mapping->address, m_mapping->sizeBytes, MAP_FIXED, source) == MAP_FAILED) {
         const int errorNumber = errno;
         if (mapped(m_mapping->address, m_mapping->sizeBytes, MAP_FIXED, m_file.get()) == MAP_FAILED)
             qFatal("A download's memory cannot be mapped again: %d", errorNumber);
@@ -356,11 +369,10 @@ std::expected<qint64, SpoolError> Spool::read(char *target, qint64 size, qint64 
 
 std::expected<FileDescriptor, SpoolError> Spool::openReadOnly() const
 {
-    const QByteArray path = "/proc/self/fd/" + QByteArray::number(m_file.get());
-    const int fd = retried([&] { return ::open(path.constData(), O_RDONLY | O_CLOEXEC); });
-    if (fd < 0)
+    FileDescriptor reader = reopened(m_file.get());
+    if (!reader.isValid())
         return std::unexpected(error(errno, QStringLiteral("Opening a download for reading")));
-    return FileDescriptor(fd);
+    return reader;
 }
 
 } // namespace Sentinel
