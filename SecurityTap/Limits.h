@@ -132,6 +132,7 @@ inline constexpr std::chrono::days maxExceptionAge{366}; //!< but for those that
 inline constexpr std::chrono::hours quarantineAge{90 * 24};
 inline constexpr std::chrono::milliseconds leastStopPatience{500}; //!< with each thread
 inline constexpr std::chrono::seconds storeLockPatience{10}; //!< for other processes
+inline constexpr std::chrono::seconds auditReadPatience{2}; //!< of a reader, for who writes
 inline constexpr std::chrono::seconds promisePatience{2}; //!< of a release, for the disk
 inline constexpr std::chrono::seconds promisedReleaseTime{60}; //!< then the file is there, or not
 

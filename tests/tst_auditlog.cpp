@@ -156,6 +156,7 @@ private Q_SLOTS:
     void log_copies_areCountedWhereNobodyTakesThem();
     void log_overflow_isCountedAndSaid();
     void log_overflow_leavesRoomForAlerts();
+    void log_openedWhileTheLockIsHeld_waitsForNobody();
     void log_hungDisk_neitherBlocksNorHoldsTheEnd();
 
     void rotation_isBoundedAndInOrder();
@@ -709,6 +710,18 @@ void TestAuditLog::log_overflow_leavesRoomForAlerts()
     const AuditLine last = linesOf(path()).back();
     QCOMPARE((*last.event)["event"_L]["action"_L].toString(), "threat-found"_L);
     QVERIFY((*last.event)["sentinel"_L]["dropped"_L].toInt() > 0);
+}
+
+void TestAuditLog::log_openedWhileTheLockIsHeld_waitsForNobody()
+{
+    (void)openLog(); // makes the directory
+    std::optional<HeldLock> disk(path());
+    const auto log = openLog(); // which fails if it had to wait
+    log->record(eventCalled("kept meanwhile"_L));
+    QCOMPARE(log->counts().written, 0u);
+    disk.reset();
+    QVERIFY(log->flush(patience));
+    QCOMPARE(linesOf(path()).size(), size_t(1));
 }
 
 void TestAuditLog::log_hungDisk_neitherBlocksNorHoldsTheEnd()

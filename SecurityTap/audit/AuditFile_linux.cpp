@@ -24,8 +24,9 @@ namespace {
 //! Holds a lock of flock() on \p descriptor.
 class FileLock {
 public:
-    explicit FileLock(int descriptor)
-        : m_descriptor(descriptor), m_isHeld(lockInTime(descriptor, Limits::storeLockPatience))
+    explicit FileLock(
+        int descriptor, std::chrono::milliseconds patience = Limits::storeLockPatience)
+        : m_descriptor(descriptor), m_isHeld(lockInTime(descriptor, patience))
     {
     }
     ~FileLock()
@@ -113,12 +114,12 @@ std::expected<void, QString> AuditFile::openAll()
     }));
     if (!m_lock.isValid())
         return systemTrouble(AuditFileName::lock);
-    const FileLock lock(m_lock.get());
-    if (!lock.isHeld())
-        return systemTrouble(AuditFileName::lock);
     if (auto size = openCurrent(); !size)
         return std::unexpected(size.error());
-    deleteFrom(m_settings.maxFiles, m_directory.get());
+    // Who opens waits for nobody: a process that was stopped may hold the lock for ever. What is
+    // not deleted now is with the next rotation; which file is in use append() looks up anew.
+    if (const FileLock lock(m_lock.get(), std::chrono::milliseconds::zero()); lock.isHeld())
+        deleteFrom(m_settings.maxFiles, m_directory.get());
     ::fsync(m_directory.get());
     return {};
 }

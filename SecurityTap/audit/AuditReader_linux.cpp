@@ -4,6 +4,7 @@
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/audit/AuditFile.h"
 #include "SecurityTap/content/FileName.h"
+#include "SecurityTap/store/PatientLock_p.h"
 #include "ipc/Retried_p.h"
 
 #include <QFile>
@@ -61,13 +62,14 @@ std::expected<AuditReader, QString> AuditReader::open(const QString &directory)
     return reader;
 }
 
-//! Nobody writes or renames until it is closed. Without the file nobody does either.
+//! Nobody writes or renames until it is closed. Without the file nobody does either. If a writer
+//! was stopped who holds it, what is there is read all the same: he renames nothing.
 FileDescriptor AuditReader::lockAgainstWriters() const
 {
     FileDescriptor lock(::openat(m_directory.get(), AuditFileName::lock,
         O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (lock.isValid())
-        retried([&lock] { return ::flock(lock.get(), LOCK_SH); });
+        lockInTime(lock.get(), Limits::auditReadPatience, LOCK_SH);
     return lock;
 }
 

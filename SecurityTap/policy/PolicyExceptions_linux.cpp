@@ -2,6 +2,7 @@
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/content/FileName.h"
 #include "SecurityTap/policy/PolicyExceptions.h"
+#include "SecurityTap/store/PatientLock_p.h"
 #include "SecurityTap/store/StorePaths.h"
 #include "ipc/Retried_p.h"
 
@@ -14,7 +15,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -236,7 +236,7 @@ std::expected<void, QString> PolicyExceptions::rewrite(const QDateTime &now, Cha
         return ::openat(
             directory->get(), exceptionsLockName, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     }));
-    if (!lock.isValid() || retried([&] { return ::flock(lock.get(), LOCK_EX); }) != 0)
+    if (!lock.isValid() || !lockInTime(lock.get(), Limits::storeLockPatience))
         return refused(QStringLiteral("cannot be locked (%1)").arg(exceptionsError()));
 
     const auto file = openExceptions(directory->get(), exceptionsName);
