@@ -7,11 +7,13 @@
 #include <QRandomGenerator>
 #include <QTest>
 
+#include <array>
 #include <atomic>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <thread>
 
 using namespace Sentinel;
@@ -94,6 +96,7 @@ private Q_SLOTS:
     void chunks_movedCutOrExchanged_areNoticed_data();
     void chunks_movedCutOrExchanged_areNoticed();
     void list_oneDamaged_tellsOfTheOthers();
+    void restore_keptAddress_isWithTheFile();
     void restore_unfitTarget_isRefusedAndTheItemStays_data();
     void restore_unfitTarget_isRefusedAndTheItemStays();
     void id_hostile_isNotFound_data();
@@ -473,6 +476,21 @@ void TestQuarantine::list_oneDamaged_tellsOfTheOthers()
         QCOMPARE(error.code, Code::Damaged);
         QVERIFY(error.item == first.id || error.item == second.id);
     }
+}
+
+void TestQuarantine::restore_keptAddress_isWithTheFile()
+{
+    QuarantineRecord record = recordOf("bytes");
+    record.url = QUrl("https://user:secret@example.org/x?token=1"_L);
+    const auto item = m_quarantine->take(readerOfBytes("bytes"), 5, record);
+    QVERIFY(item);
+    const auto restored = m_quarantine->restore(item->id, {m_out, "x"_L, reason});
+    QVERIFY2(restored, restored ? "" : qPrintable(restored.error().message));
+    std::array<char, 200> address{};
+    const auto size = ::getxattr(QFile::encodeName(*restored).constData(), "user.xdg.origin.url",
+        address.data(), address.size());
+    QCOMPARE(QByteArray(address.data(), std::max<qsizetype>(size, 0)),
+        QByteArray("https://example.org/x"));
 }
 
 void TestQuarantine::restore_unfitTarget_isRefusedAndTheItemStays_data()

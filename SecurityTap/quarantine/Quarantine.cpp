@@ -318,9 +318,8 @@ Result<QString> Quarantine::restore(const QString &id, const QuarantineRestore &
         return about(*name, read.error());
     if (const auto sealed = (*spool)->seal(); !sealed)
         return about(*name, fromSpool(sealed.error()));
-    // The one place where a content leaves the quarantine: what is to be said of where it comes
-    // from is said here.
-    const auto path = releaseInto(**spool, to.directory, to.name, ExistingFile::Keep);
+    const auto path = releaseInto(**spool, to.directory, to.name, ExistingFile::Keep,
+        {record.sha256, {record.url, record.referrer}});
     if (!path)
         return about(*name, fromRelease(path.error()));
     return *path;
