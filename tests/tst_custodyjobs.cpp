@@ -68,6 +68,7 @@ private Q_SLOTS:
     void lateThreat_slotTakesItsTime_isToldOnce();
     void resolved_isNotFoundTwice();
     void tapEnds_whileItIsStored_isDecidedAndStored();
+    void inspectDownload_unscanned_isOwedWhenItReturns();
     void inspectDownload_private_leavesNoAddress();
     void inspectDownload_threat_tellsWhoGotItBefore();
 
@@ -309,7 +310,7 @@ void CustodyJobsTest::lateThreat_cannotBeStored_isToldOnce()
     QFile obstacle(quarantineDirectory()); // a file where the directory is to be
     QVERIFY(obstacle.open(QIODevice::WriteOnly));
     const auto tap =
-        make([](TapSettings &settings) { settings.custody->rescans.history.lease = 50ms; });
+        make([](TapSettings &settings) { settings.custody->rescans.history.lease = 500ms; });
     std::vector<Disposition> told;
     connect(tap.get(), &SecurityTap::lateThreat, this,
         [&told](const LateThreat &, Disposition taken) { told.push_back(taken); });
@@ -393,6 +394,22 @@ void CustodyJobsTest::tapEnds_whileItIsStored_isDecidedAndStored()
     QCOMPARE(decisions, std::vector{Disposition::Quarantine});
     QVERIFY(!stuck);
     QCOMPARE(quarantined().size(), size_t(1));
+}
+
+void CustodyJobsTest::inspectDownload_unscanned_isOwedWhenItReturns()
+{
+    const auto tap = makeBlind();
+    for (int i = 1; i <= 20; ++i) {
+        const Outcome outcome =
+            tap->inspectDownload(downloadFrom(QStringLiteral("https://example.org/x")).metadata,
+                "content " + QByteArray::number(i));
+        QCOMPARE(outcome.result.verdict(), Verdict::NotScanned);
+        QCOMPARE(outcome.disposition, Disposition::Release);
+        ReleaseHistory history(historyPath());
+        const auto counts = history.counts();
+        QVERIFY2(counts, counts ? "" : qPrintable(counts.error()));
+        QCOMPARE(counts->records, i); // before anybody can have the bytes
+    }
 }
 
 void CustodyJobsTest::inspectDownload_private_leavesNoAddress()

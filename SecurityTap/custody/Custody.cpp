@@ -13,12 +13,13 @@
 #include <QPointer>
 
 #include <algorithm>
-#include <future>
 #include <iterator>
 
 namespace Sentinel {
 
 namespace {
+
+constexpr qsizetype mostTroubles = 8; // that are not said again
 
 ReleaseRecord withHash(ReleaseRecord release, const std::shared_ptr<const Content> &content)
 {
@@ -117,8 +118,11 @@ void Custody::start()
 
 void Custody::complain(const QString &text)
 {
-    if (text == std::exchange(m_lastTrouble, text))
+    if (m_troubles.contains(text)) // several stores may be in trouble, in turns
         return;
+    m_troubles.append(text);
+    if (m_troubles.size() > mostTroubles)
+        m_troubles.removeFirst();
     qCWarning(logTap).noquote() << text;
     Q_EMIT trouble(text);
 }
@@ -203,10 +207,20 @@ void Custody::owe(std::shared_ptr<const Content> content, ReleaseRecord release,
         m_mailbox.post([release, then] { then(release); });
 }
 
+void Custody::oweNow(std::shared_ptr<const Content> content, ReleaseRecord release)
+{
+    const auto recorded = std::make_shared<std::promise<OnRecord>>();
+    const bool isPosted =
+        m_releaseThread->post([desk = m_releases, recorded, release, content = std::move(content)] {
+            recorded->set_value(desk->record(withHash(release, content)));
+        });
+    if (isPosted)
+        onRecord(recorded->get_future());
+}
+
 ReleaseRecord Custody::promise(std::shared_ptr<const Content> content, ReleaseRecord release)
 {
-    using Promised = std::expected<qint64, QString>;
-    const auto promised = std::make_shared<std::promise<Promised>>();
+    const auto promised = std::make_shared<std::promise<OnRecord>>();
     // Until then the file has appeared, or its process has ended.
     const QDateTime dueAt = QDateTime::currentDateTimeUtc().addSecs(
         std::chrono::seconds(Limits::promisedReleaseTime).count());
@@ -214,16 +228,21 @@ ReleaseRecord Custody::promise(std::shared_ptr<const Content> content, ReleaseRe
         [desk = m_releases, promised, release, dueAt, content = std::move(content)] {
             promised->set_value(desk->promise(withHash(release, content), dueAt));
         });
-    const auto id = awaitBriefly(promised->get_future());
-    if (id && *id) {
-        release.id = **id;
-        return release;
-    }
+    release.id = onRecord(promised->get_future()).value_or(release.id);
+    return release;
+}
+
+//! The number under which a release is on record, once it is; else says why not.
+std::optional<qint64> Custody::onRecord(std::future<OnRecord> recorded)
+{
+    const auto id = awaitBriefly(std::move(recorded));
+    if (id && *id)
+        return **id;
     const QString why = id ? id->error()
                            : QStringLiteral("%1: a release is not on record yet: the disk is busy")
                                  .arg(printable(m_settings.historyPath()));
     m_mailbox.post([this, why] { complain(why); }); // its slots may delete who releases
-    return release;
+    return std::nullopt;
 }
 
 void Custody::keep(const ReleaseRecord &release)

@@ -13,10 +13,13 @@
 #include "SecurityTap/scan/Mailbox.h"
 
 #include <QObject>
+#include <QStringList>
 
 #include <expected>
 #include <functional>
+#include <future>
 #include <memory>
+#include <optional>
 #include <set>
 
 namespace Sentinel {
@@ -32,8 +35,8 @@ class SerialThread;
 //! said once (trouble()), and downloads go on: what was to be quarantined is blocked.
 //!
 //! Owner:  its SecurityTap.
-//! Thread: exceptions(), quarantine() and note(): any; the rest owner.
-//! Blocks: promise() for the disk, up to Limits::promisePatience; the destructor up to
+//! Thread: exceptions(), quarantine(), oweNow() and note(): any; the rest owner.
+//! Blocks: promise() and oweNow() for the disk, up to Limits::promisePatience; the destructor up to
 //!         Limits::stopPatience for what is under way.
 class SECURITYTAP_EXPORT Custody final : public QObject {
     Q_OBJECT
@@ -77,6 +80,8 @@ public:
     //! \p content is about to be given out unscanned; where to is not known yet. \p then is told
     //! once that is on disk, or cannot be.
     void owe(std::shared_ptr<const Content> content, ReleaseRecord release, Owed then);
+    //! The same for who cannot be told later: returns once that is on disk, or said to be trouble.
+    void oweNow(std::shared_ptr<const Content> content, ReleaseRecord release);
     //! Just before \p content appears as the file \p release.path, which is owed a scan: from here
     //! on it is not forgotten, whatever happens. Returns it as it is known; keep() is to follow.
     ReleaseRecord promise(std::shared_ptr<const Content> content, ReleaseRecord release);
@@ -101,6 +106,9 @@ Q_SIGNALS:
     void trouble(const QString &text);
 
 private:
+    using OnRecord = std::expected<qint64, QString>;
+
+    std::optional<qint64> onRecord(std::future<OnRecord> recorded);
     void complain(const QString &text);
     void noteNeverScanned(const ReleaseRecord &record);
     void onLateThreat(const LateThreat &threat, const Rescans::Done &done);
@@ -120,7 +128,7 @@ private:
     JobSchedule m_jobs;
     QByteArray m_rulesDigest;
     std::set<qint64> m_stillThere; // late threats, by record: told of, and not taken away yet
-    QString m_lastTrouble;
+    QStringList m_troubles; // said last
 };
 
 } // namespace Sentinel

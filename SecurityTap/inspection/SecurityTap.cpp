@@ -315,7 +315,7 @@ Outcome SecurityTap::kept(Outcome outcome, const Download &download,
         release.mimeType = outcome.metadata.mimeType;
         release.privacy = download.privacy;
         release.reason = outcome.result.reason();
-        m_custody->owe(content, std::move(release), [](const ReleaseRecord &) {});
+        m_custody->oweNow(content, std::move(release));
     }
     return outcome;
 }
