@@ -29,6 +29,15 @@ ReleaseRecord withHash(ReleaseRecord release, const std::shared_ptr<const Conten
     return release;
 }
 
+std::expected<ReleaseRecord, QString> numbered(
+    ReleaseRecord release, const std::expected<qint64, QString> &id)
+{
+    if (!id)
+        return std::unexpected(id.error());
+    release.id = *id;
+    return release;
+}
+
 void noteAll(CustodyDesk &desk, const std::vector<AuditEvent> &events,
     const std::function<void(const QString &)> &complain)
 {
@@ -212,12 +221,15 @@ void Custody::oweNow(std::shared_ptr<const Content> content, ReleaseRecord relea
     const auto recorded = std::make_shared<std::promise<OnRecord>>();
     const bool isPosted =
         m_releaseThread->post([desk = m_releases, recorded, release, content = std::move(content)] {
-            recorded->set_value(desk->record(withHash(release, content)));
+            const ReleaseRecord owed = withHash(release, content);
+            recorded->set_value(numbered(owed, desk->record(owed)));
         });
     if (isPosted)
-        onRecord(recorded->get_future());
+        onRecord(recorded->get_future(), std::move(release));
 }
 
+// With its hash, as it is known from here on: what was linked into place is its user's file then,
+// and may be shorter when somebody asks again.
 ReleaseRecord Custody::promise(std::shared_ptr<const Content> content, ReleaseRecord release)
 {
     const auto promised = std::make_shared<std::promise<OnRecord>>();
@@ -226,23 +238,24 @@ ReleaseRecord Custody::promise(std::shared_ptr<const Content> content, ReleaseRe
         std::chrono::seconds(Limits::promisedReleaseTime).count());
     m_releaseThread->postFirst(
         [desk = m_releases, promised, release, dueAt, content = std::move(content)] {
-            promised->set_value(desk->promise(withHash(release, content), dueAt));
+            const ReleaseRecord owed = withHash(release, content);
+            promised->set_value(numbered(owed, desk->promise(owed, dueAt)));
         });
-    release.id = onRecord(promised->get_future()).value_or(release.id);
-    return release;
+    return onRecord(promised->get_future(), std::move(release));
 }
 
-//! The number under which a release is on record, once it is; else says why not.
-std::optional<qint64> Custody::onRecord(std::future<OnRecord> recorded)
+//! A release as it is on record, once it is; or else \p otherwise, and says why.
+ReleaseRecord Custody::onRecord(std::future<OnRecord> recorded, ReleaseRecord otherwise)
 {
-    const auto id = awaitBriefly(std::move(recorded));
-    if (id && *id)
-        return **id;
-    const QString why = id ? id->error()
-                           : QStringLiteral("%1: a release is not on record yet: the disk is busy")
-                                 .arg(printable(m_settings.historyPath()));
+    const auto release = awaitBriefly(std::move(recorded));
+    if (release && *release)
+        return **release;
+    const QString why = release
+        ? release->error()
+        : QStringLiteral("%1: a release is not on record yet: the disk is busy")
+              .arg(printable(m_settings.historyPath()));
     m_mailbox.post([this, why] { complain(why); }); // its slots may delete who releases
-    return std::nullopt;
+    return otherwise;
 }
 
 void Custody::keep(const ReleaseRecord &release)

@@ -19,7 +19,6 @@
 #include <functional>
 #include <future>
 #include <memory>
-#include <optional>
 #include <set>
 
 namespace Sentinel {
@@ -106,9 +105,9 @@ Q_SIGNALS:
     void trouble(const QString &text);
 
 private:
-    using OnRecord = std::expected<qint64, QString>;
+    using OnRecord = std::expected<ReleaseRecord, QString>;
 
-    std::optional<qint64> onRecord(std::future<OnRecord> recorded);
+    ReleaseRecord onRecord(std::future<OnRecord> recorded, ReleaseRecord otherwise);
     void complain(const QString &text);
     void noteNeverScanned(const ReleaseRecord &record);
     void onLateThreat(const LateThreat &threat, const Rescans::Done &done);

@@ -9,34 +9,43 @@
 #include <QRandomGenerator>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <fcntl.h>
+#include <optional>
 #include <unistd.h>
 
 namespace Sentinel {
 
 namespace {
 
-//! Deletes the file at \p path if it is the open \p file with \p stamp. What somebody puts in its
-//! place at the same moment stays: only what was moved aside, and is still that file, is deleted.
-bool deleteUnchanged(const QString &path, int file, const FileStamp &stamp)
+//! Puts \p aside back to its name, unless that is taken again.
+bool putBack(const QByteArray &aside, const QByteArray &name)
+{
+    if (::renameat2(AT_FDCWD, aside.constData(), AT_FDCWD, name.constData(), RENAME_NOREPLACE) == 0)
+        return true;
+    // Not every file system can rename without replacing, nor link.
+    return ::link(aside.constData(), name.constData()) == 0 && ::unlink(aside.constData()) == 0;
+}
+
+//! Deletes the file at \p path if it is the open \p file with \p stamp; else where it is. What
+//! somebody puts in its place at the same moment stays: only what was moved aside, and is still
+//! that file, is deleted.
+std::optional<QString> deleteUnchanged(const QString &path, int file, const FileStamp &stamp)
 {
     if (!isUnchanged(path, file, stamp))
-        return false;
+        return path;
     const QFileInfo place(path);
-    const QByteArray from = QFile::encodeName(path);
-    const QByteArray aside = QFile::encodeName(
+    const QString aside =
         QStringLiteral("%1/.threat-%2")
-            .arg(place.path(), QString::number(QRandomGenerator::system()->generate64(), 16)));
-    // The name is random: nothing has it. Not every file system can rename without replacing.
-    if (::rename(from.constData(), aside.constData()) != 0)
-        return false;
-    if (isUnchanged(QFile::decodeName(aside), file, stamp))
-        return ::unlink(aside.constData()) == 0;
-    // Somebody else's, then: back to its name, unless that is taken again.
-    if (::link(aside.constData(), from.constData()) == 0)
-        ::unlink(aside.constData());
-    return false;
+            .arg(place.path(), QString::number(QRandomGenerator::system()->generate64(), 16));
+    const QByteArray from = QFile::encodeName(path);
+    const QByteArray to = QFile::encodeName(aside);
+    if (::rename(from.constData(), to.constData()) != 0) // the name is random: nothing has it
+        return path;
+    if (isUnchanged(aside, file, stamp) && ::unlink(to.constData()) == 0)
+        return std::nullopt;
+    return putBack(to, from) ? path : aside; // somebody else's, then, or not to be deleted
 }
 
 } // namespace
@@ -98,12 +107,16 @@ std::expected<CustodyDesk::Taken, CustodyDesk::NotTaken> CustodyDesk::quarantine
     auto item = (*quarantine)->take(*threat.file, stamp.sizeBytes, std::move(record));
     if (!item)
         return std::unexpected(NotTaken{item.error().message});
-    if (deleteUnchanged(threat.record.path, threat.file->get(), stamp))
+    const auto left = deleteUnchanged(threat.record.path, threat.file->get(), stamp);
+    if (!left)
         return Taken{item->id, {}};
+    const QString place = *left == threat.record.path
+        ? QStringLiteral("where it is")
+        : QStringLiteral("beside it as %1").arg(QFileInfo(*left).fileName());
     return Taken{item->id,
-        QStringLiteral("%1: is in quarantine as %2, but stays where it is, as it was changed or "
-                       "moved just now")
-            .arg(file, item->id)};
+        QStringLiteral(
+            "%1: is in quarantine as %2, but stays %3, as it was changed or moved just now")
+            .arg(file, item->id, place)};
 }
 
 CustodyDesk::Result<void> CustodyDesk::note(const AuditEvent &event)
