@@ -317,10 +317,8 @@ int Run::remove(const Quarantine &quarantine)
     for (const QByteArray &argument : m_line.arguments()) {
         const QString id = QFile::decodeName(argument);
         const auto item = quarantine.find(id);
-        if (const auto removed = quarantine.remove(id); !removed) {
-            exitCode = std::max(exitCode, fail(removed.error()));
-            continue;
-        }
+        const auto removed = quarantine.remove(id);
+        const bool isGone = removed || removed.error().code == QuarantineError::Code::NotConfirmed;
         if (item) {
             note(AuditAction::QuarantineDelete, *item);
         } else {
@@ -328,6 +326,12 @@ int Run::remove(const Quarantine &quarantine)
             event.item = id;
             m_events.push_back(std::move(event));
         }
+        if (!isGone)
+            m_events.back().success = AuditEvent::Success::Failed;
+        if (!removed)
+            exitCode = std::max(exitCode, fail(removed.error()));
+        if (!isGone)
+            continue;
         tellDone("quarantine-delete", QStringLiteral("deleted %1").arg(id),
             {{QStringLiteral("id"), id}});
     }

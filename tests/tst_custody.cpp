@@ -35,6 +35,7 @@ private Q_SLOTS:
     void init();
     void malicious_byDefault_isInQuarantine();
     void malicious_quarantineUnusable_isBlockedAndSaysSo();
+    void quarantine_ofWhatIsNotWhole_isBlockedAndSaysSo();
     void malicious_withoutCustody_isBlocked();
     void malicious_allowedByException_isReleased();
     void suspicious_untilResolved_isWithheld_data();
@@ -107,6 +108,27 @@ void CustodyTest::malicious_quarantineUnusable_isBlockedAndSaysSo()
     QCOMPARE(events(QStringLiteral(
                  "quarantine-add"))[0][QLatin1String("event")][QLatin1String("outcome")]
                  .toString(),
+        QStringLiteral("failure"));
+}
+
+void CustodyTest::quarantine_ofWhatIsNotWhole_isBlockedAndSaysSo()
+{
+    {
+        const auto tap = make([](TapSettings &settings) {
+            settings.scanning.maxScanBytes = Limits::mib;
+            settings.policy.clauses.push_back(
+                *PolicyClause::parse(QStringLiteral("quarantine if reason=TooLarge")));
+        });
+        Inspection *inspection =
+            tap->inspect(downloadFrom(QStringLiteral("https://example.org/x")));
+        const Outcome outcome = outcomeOf(*inspection, QByteArray(2 * Limits::mib, 'x'));
+        QCOMPARE(nameOf(outcome.result.reason()), nameOf(Reason::TooLarge));
+        QCOMPARE(outcome.disposition, Disposition::Block);
+    }
+    QVERIFY(quarantined().empty());
+    const auto tried = events(QStringLiteral("quarantine-add"));
+    QCOMPARE(tried.size(), size_t(1));
+    QCOMPARE(tried[0][QLatin1String("event")][QLatin1String("outcome")].toString(),
         QStringLiteral("failure"));
 }
 

@@ -91,6 +91,13 @@ void Inspection::quarantine(Outcome outcome)
     if (!custody || !m_complete || content()->extent().sizeBytes != sizeBytes()) {
         outcome.disposition = Disposition::Block;
         writeDown(outcome);
+        if (custody) {
+            AuditEvent event =
+                AuditEvent::about(AuditAction::QuarantineAdd, m_download, outcome, fileType());
+            event.success = AuditEvent::Success::Failed;
+            event.text = QStringLiteral("blocked instead: not all of it is here to be stored");
+            custody->note(std::move(event));
+        }
         return stand(std::move(outcome));
     }
     m_state = State::Settling;

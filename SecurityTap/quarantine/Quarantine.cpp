@@ -357,10 +357,10 @@ Result<QuarantinePurged> Quarantine::purge(const QuarantinePurge &purge, const Q
         const auto removed = remove(item.id);
         bytes -= item.record.sizeBytes;
         --left;
-        if (removed)
-            purged.gone.push_back(std::move(item));
-        else if (removed.error().code != Code::NotFound)
+        if (!removed && removed.error().code != Code::NotFound)
             purged.problems.push_back(removed.error());
+        if (removed || removed.error().code == Code::NotConfirmed)
+            purged.gone.push_back(std::move(item));
     }
     return purged;
 }
