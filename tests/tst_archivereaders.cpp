@@ -194,6 +194,8 @@ void TestArchiveReaders::content_nobodyCanOpen_isNamed_data()
     QTest::newRow("arj") << QByteArray::fromHex("60ea290022020b0110000200") + text
                          << u"members of an ARJ archive"_s;
     QTest::newRow("wim") << QByteArray("MSWIM\0\0\0", 8) + text << u"files of a WIM image"_s;
+    QTest::newRow("pack") << "\x1f\x1e" + text << u"the content of a pack stream"_s;
+    QTest::newRow("lzh") << "\x1f\xa0" + text << u"the content of an LZH stream"_s;
     QTest::newRow("rtf") << "{\\rtf1 " + text << u"objects in an RTF document"_s;
     QByteArray udf(64 * 1024, '\0');
     QTest::newRow("udf") << udf.replace(16 * 2048 + 1, 5, "NSR02")

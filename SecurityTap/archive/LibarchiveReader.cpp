@@ -98,7 +98,8 @@ Kind kindOf(const QByteArray &message)
 {
     if (message.contains("ncrypt") || message.contains("assphrase"))
         return Kind::Encrypted;
-    if (message.contains("nsupported") || message.contains("not supported"))
+    if (message.contains("nsupported") || message.contains("not supported")
+        || message.contains("codec ID"))
         return Kind::Unsupported;
     return Kind::Damaged;
 }

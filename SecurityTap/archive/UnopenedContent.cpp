@@ -27,6 +27,8 @@ constexpr Unopened unopened[] = {
     {0, "hsqs", "files of a SquashFS image"},
     {0, {"\x89LZO\0\r\n", 7}, "the content of an lzop stream"},
     {0, {"LRZI", 4}, "the content of an lrzip stream"},
+    {0, "\x1f\x1e", "the content of a pack stream"},
+    {0, {"\x1f\xa0", 2}, "the content of an LZH stream"},
     {0, "ALZ\1", "members of an ALZ archive"},
     {0, "EGGA", "members of an EGG archive"},
     {0, "07070X", "files of a stripped cpio"},
