@@ -31,6 +31,57 @@ QByteArray number16(quint16 number)
     return bytes;
 }
 
+QByteArray number32(quint32 number)
+{
+    QByteArray bytes(4, '\0');
+    qToLittleEndian(number, bytes.data());
+    return bytes;
+}
+
+//! \p zip with \p bytes between its last member and its directory.
+QByteArray withGap(QByteArray zip, const QByteArray &bytes)
+{
+    const qsizetype directory = zip.indexOf("PK\1\2");
+    const qsizetype offset = zip.lastIndexOf("PK\5\6") + 16;
+    zip.replace(offset, 4, number32(quint32(directory + bytes.size())));
+    return zip.insert(directory, bytes);
+}
+
+//! \p zip with one member as zip64 has it, behind \p before, with \p more at the end of its large
+//! record, whose mark is \p mark.
+QByteArray largeZip(
+    const QByteArray &before, QByteArray zip, const QByteArray &more, const QByteArray &mark)
+{
+    const qsizetype directory = zip.indexOf("PK\1\2");
+    const qsizetype end = zip.lastIndexOf("PK\5\6");
+    constexpr qsizetype offsetAt = 42;
+    zip.replace(directory + offsetAt, 4, number32(quint32(before.size())));
+    QByteArray large = mark + QByteArray(52, '\0');
+    qToLittleEndian(quint64(44 + more.size()), large.data() + 4);
+    qToLittleEndian(quint64(1), large.data() + 24);
+    qToLittleEndian(quint64(1), large.data() + 32);
+    qToLittleEndian(quint64(end - directory), large.data() + 40);
+    qToLittleEndian(quint64(before.size() + directory), large.data() + 48);
+    QByteArray locator = "PK\6\7" + QByteArray(16, '\0');
+    qToLittleEndian(quint64(before.size() + end), locator.data() + 8);
+    qToLittleEndian(quint32(1), locator.data() + 16);
+    return before + zip.first(end) + large + more + locator + zip.sliced(end, 8)
+        + QByteArray(12, '\xff') + QByteArray(2, '\0');
+}
+
+//! \p zip with one member, written as if its size had not been known before.
+QByteArray streamed(QByteArray zip, const QByteArray &sizes)
+{
+    constexpr qsizetype crcAt = 14;
+    constexpr qsizetype numbersBytes = 12;
+    const qsizetype record = zip.indexOf("PK\1\2");
+    const QByteArray numbers = zip.sliced(record + 16, numbersBytes);
+    zip[6] = zip[record + 8] = 8;
+    zip.replace(crcAt, numbersBytes, QByteArray(numbersBytes, '\0'));
+    zip.replace(record + 20, sizes.size(), sizes);
+    return withGap(zip, "PK\7\10" + numbers);
+}
+
 //! \p zip with \p comment, which its end record tells of.
 QByteArray commented(const QByteArray &zip, const QByteArray &comment)
 {
@@ -117,6 +168,8 @@ void TestArchiveReaders::threat_thatOneReaderSees_isFound_data()
         << '#' + commented(zip, "PK\5\6" + QByteArray(18, '\0') + 'x');
     QTest::newRow("another directory in the comment")
         << '#' + commented(zip, zipOf("readme.txt", text).chopped(2) + number16(7));
+    QTest::newRow("zip64 with more in its record, behind text")
+        << largeZip(QByteArray(1'100'000, 'x'), zip, "more of it", "PK\6\6");
     QTest::newRow("a disk image's tree for Windows") << imageWithTwoTrees();
 }
 
@@ -138,6 +191,11 @@ void TestArchiveReaders::zip_saysTwoThings_isNeverClean_data()
     };
     QTest::newRow("deflated or stored") << changed(10, number16(8));
     QTest::newRow("its name") << changed(46, "setup");
+    QTest::newRow("that it has no bytes")
+        << streamed(zipOf("eicar.com", eicar()), QByteArray(8, '\0'));
+    QTest::newRow("that it has few bytes") << streamed(zipOf("eicar.com", eicar()), number32(3));
+    QTest::newRow("where zip64's record is, and there is none")
+        << largeZip(text, zipOf("a", text), "more of it", "PK\6\5");
     // A record of zip64 that tells of the same directory, and the plain one of fewer members.
     const qsizetype end = zip.lastIndexOf("PK\5\6");
     QByteArray large = "PK\6\6" + QByteArray(52, '\0');

@@ -12,6 +12,7 @@ namespace {
 constexpr QByteArrayView localHeader("PK\3\4");
 constexpr QByteArrayView directoryRecord("PK\1\2");
 constexpr QByteArrayView endRecord("PK\5\6");
+constexpr QByteArrayView descriptor("PK\7\10"); // of a member's sizes
 constexpr QByteArrayView largeLocator("PK\6\7"); // of zip64's end record
 constexpr QByteArrayView largeEndRecord("PK\6\6");
 
@@ -20,10 +21,13 @@ constexpr qint64 directoryRecordBytes = 46;
 constexpr qint64 endRecordBytes = 22;
 constexpr qint64 largeLocatorBytes = 20;
 constexpr qint64 largeEndRecordBytes = 56;
+constexpr quint16 sizesFollow = 8; //!< a flag: they stand behind the member
 constexpr quint32 elsewhere = 0xffffffff; //!< a number that is in a field of zip64
 constexpr quint16 manyMembers = 0xffff; //!< their number is there, too
 constexpr qint64 maxCommentBytes = 0xffff;
 constexpr size_t maxMembers = 0xffff;
+
+constexpr qint64 maxLargeRecordBytes = 64 * 1024; // of what may stand between it and its locator
 
 struct Extent {
     qint64 begin = 0;
@@ -72,11 +76,27 @@ Record recordAt(const ArchiveBytes &bytes, qint64 at)
     return record;
 }
 
+//! Behind the descriptor at \p at, which tells how large the member before it was; \p at if there
+//! is none. Its mark may be missing, its numbers may be those of zip64.
+qint64 behindDescriptor(const ArchiveBytes &bytes, const Record &record, qint64 at)
+{
+    constexpr qint64 crcBytes = 4;
+    const qint64 sizes = at + crcBytes + (bytes.has(at, descriptor) ? descriptor.size() : 0);
+    for (const qint64 from : {sizes, at + crcBytes}) { // the checksum may look like the mark
+        if (bytes.has(from, 16) && bytes.u64(from) == record.packedBytes
+            && bytes.u64(from + 8) == record.wholeBytes)
+            return from + 16;
+        if (bytes.has(from, 8) && bytes.u32(from) == record.packedBytes
+            && bytes.u32(from + 4) == record.wholeBytes)
+            return from + 8;
+    }
+    return at;
+}
+
 //! A member's own header says something else of it than the directory.
 bool contradicts(const ArchiveBytes &bytes, const Record &record, qint64 local)
 {
     constexpr quint16 encrypted = 1;
-    constexpr quint16 sizesFollow = 8; // behind the member
     const quint16 flags = bytes.u16(local + 6);
     const auto isOther = [&](qint64 inHeader, qint64 inRecord) {
         const quint32 said = bytes.u32(local + inHeader);
@@ -95,6 +115,7 @@ bool contradicts(const ArchiveBytes &bytes, const Record &record, qint64 local)
 //! it was made.
 void readMembers(const ArchiveBytes &bytes, qint64 end, qint64 shift, Found &found)
 {
+    std::vector<qint64> unmarked; // what follows the members whose sizes no mark tells
     for (qint64 at = found.directory.begin;
          at < end && bytes.has(at, directoryRecord) && found.members.size() < maxMembers;
          at = behindRecord(bytes, at)) {
@@ -105,23 +126,56 @@ void readMembers(const ArchiveBytes &bytes, qint64 end, qint64 shift, Found &fou
         const qint64 local = qint64(record.local) + shift;
         const qint64 begin =
             local + localHeaderBytes + bytes.u16(local + 26) + bytes.u16(local + 28);
-        found.members.push_back({local, begin + qint64(record.packedBytes)});
-        if (bytes.has(local, localHeader) && contradicts(bytes, record, local))
+        const qint64 behind = begin + qint64(record.packedBytes);
+        found.members.push_back({local, behind});
+        if (!bytes.has(local, localHeader))
+            continue;
+        if (contradicts(bytes, record, local))
             found.directory.isContradictory = true;
+        // Who unpacks from header to header looks for the descriptor, and goes by its mark.
+        const qint64 next = behindDescriptor(bytes, record, behind);
+        const bool isMarked = next > behind && bytes.has(behind, descriptor);
+        if ((bytes.u16(local + 6) & sizesFollow) != 0 && !isMarked)
+            unmarked.push_back(next);
     }
     std::ranges::sort(found.members, {}, &Extent::begin);
+    const auto isFollowed = [&](qint64 at) {
+        return at == found.directory.begin
+            || std::ranges::binary_search(found.members, at, {}, &Extent::begin);
+    };
+    if (!std::ranges::all_of(unmarked, isFollowed))
+        found.directory.isContradictory = true;
+}
+
+//! The end record of zip64 that ends where its \p locator begins, by its own size, or else where
+//! the locator says; -1 if there is none.
+qint64 largeRecordOf(const ArchiveBytes &bytes, qint64 locator)
+{
+    constexpr qint64 uncounted = 12; // what its size does not count
+    for (qint64 at = bytes.find(largeEndRecord, locator - maxLargeRecordBytes, locator); at >= 0;
+         at = bytes.find(largeEndRecord, at + 1, locator)) {
+        if (bytes.u64(at + 4) == quint64(locator - at - uncounted)
+            && locator - at >= largeEndRecordBytes)
+            return at;
+    }
+    if (bytes.has(locator - largeEndRecordBytes, largeEndRecord))
+        return locator - largeEndRecordBytes;
+    const quint64 said = bytes.u64(locator + 8);
+    return said < quint64(locator) && bytes.has(qint64(said), largeEndRecord) ? qint64(said) : -1;
 }
 
 //! Where the directory of zip64 begins, which stands directly before its end record, and that
-//! before the \p locator.
-std::optional<Found> largeDirectoryOf(const ArchiveBytes &bytes, qint64 record, qint64 locator)
+//! before the \p locator. One that is not understood there is for other readers.
+Found largeDirectoryOf(const ArchiveBytes &bytes, qint64 record, qint64 locator)
 {
-    const qint64 large = locator - largeEndRecordBytes;
+    const qint64 large = largeRecordOf(bytes, locator);
     const quint64 size = bytes.u64(large + 40);
     const quint64 members = bytes.u64(large + 32);
-    if (!bytes.has(large, largeEndRecord) || size > quint64(large))
-        return std::nullopt;
     Found found;
+    if (large < 0 || size > quint64(large)) {
+        found.directory = {.begin = locator, .members = 1, .isContradictory = true};
+        return found;
+    }
     found.directory.begin = large - qint64(size);
     const quint64 begin = quint64(found.directory.begin);
     const quint64 shift = begin - std::min(begin, bytes.u64(large + 48));
@@ -132,7 +186,8 @@ std::optional<Found> largeDirectoryOf(const ArchiveBytes &bytes, qint64 record, 
     found.directory.isContradictory = quint64(large) - bytes.u64(locator + 8) != shift
         || (fewMembers != manyMembers && fewMembers != members)
         || (smallSize != elsewhere && smallSize != size)
-        || (offset != elsewhere && offset != bytes.u64(large + 48));
+        || (offset != elsewhere && offset != bytes.u64(large + 48))
+        || (members > 0 && !bytes.has(found.directory.begin, directoryRecord));
     found.directory.members = qint64(std::min<quint64>(members, quint64(bytes.size())));
     readMembers(bytes, large, qint64(shift), found);
     return found;
@@ -146,8 +201,6 @@ std::optional<Found> directoryOf(const ArchiveBytes &bytes, qint64 record)
     std::optional<Found> found;
     if (const qint64 locator = record - largeLocatorBytes; bytes.has(locator, largeLocator)) {
         found = largeDirectoryOf(bytes, record, locator);
-        if (!found)
-            return std::nullopt;
     } else {
         const auto isDirectory = [&](qint64 at) {
             return at >= 0 && at <= record && (entries == 0 || bytes.has(at, directoryRecord));
