@@ -38,6 +38,15 @@ QByteArray number32(quint32 number)
     return bytes;
 }
 
+//! A gzip of \p content with \p field in its header, which unpackers of gzip skip.
+QByteArray gzipWithField(const QByteArray &content, const QByteArray &field)
+{
+    constexpr qsizetype headerBytes = 10;
+    const QByteArray gzip = compressed("gzip", content);
+    return gzip.first(3) + '\4' + gzip.sliced(4, headerBytes - 4) + number16(quint16(field.size()))
+        + field + gzip.sliced(headerBytes);
+}
+
 //! \p zip with \p bytes between its last member and its directory.
 QByteArray withGap(QByteArray zip, const QByteArray &bytes)
 {
@@ -113,6 +122,8 @@ class TestArchiveReaders : public QObject {
 private Q_SLOTS:
     void threat_thatOneReaderSees_isFound_data();
     void threat_thatOneReaderSees_isFound();
+    void archives_asMembers_areClean_data();
+    void archives_asMembers_areClean();
     void zip_saysTwoThings_isNeverClean_data();
     void zip_saysTwoThings_isNeverClean();
     void image_sameFileInBothTrees_isScannedOnce();
@@ -168,8 +179,42 @@ void TestArchiveReaders::threat_thatOneReaderSees_isFound_data()
         << '#' + commented(zip, "PK\5\6" + QByteArray(18, '\0') + 'x');
     QTest::newRow("another directory in the comment")
         << '#' + commented(zip, zipOf("readme.txt", text).chopped(2) + number16(7));
+    const QByteArray tar =
+        archiveOf("v7tar", {{"e.gz", compressed("gzip", eicar() + QByteArray(200, ' '))}});
+    const QByteArray tarHeader = archiveOf("ustar", {{"a", text}}).first(512);
+    QTest::newRow("a tar's header in a gzip's") << gzipWithField(zip, tarHeader.sliced(12));
+    QTest::newRow("zip in a gzip's header") << gzipWithField(text, zip);
+    QTest::newRow("zip in a frame to be skipped, zstd") << QByteArray::fromHex("502a4d18")
+            + number32(quint32(zip.size())) + zip + compressed("zstd", text);
+    QTest::newRow("7z behind two letters") << "PK" + sevenZip();
+    QTest::newRow("7z behind a member, before the directory")
+        << withGap(zipOf("readme.txt", text), sevenZip());
+    QTest::newRow("zip members behind another mark")
+        << "PK00" + zip.first(zip.indexOf("PK\1\2")) + zipOf("readme.txt", text);
+    QTest::newRow("7z far in a tar that is called a program")
+        << archiveOf("ustar", {{"MZ", QByteArray(1'200'000, 'x') + sevenZip()}});
     QTest::newRow("zip64 with more in its record, behind text")
         << largeZip(QByteArray(1'100'000, 'x'), zip, "more of it", "PK\6\6");
+    QTest::newRow("7z in what says to be a cab") << program + QByteArray("MSCF\0\0\0\0", 8)
+            + number32(quint32(36 + sevenZip().size())) + QByteArray(12, '\0') + "\3\1"
+            + QByteArray(10, '\0') + sevenZip();
+    QTest::newRow("a script's payload behind another one")
+        << "#!/bin/sh\ntail -n +4 \"$0\" | tar xz; exit\nBZhx\n" + packed;
+    QTest::newRow("a zip's members behind what says to be one") << program + "PK\3\4"
+            + QByteArray(22, '\0') + number16(1) + number16(5) + "a\1" + QByteArray(1, '\0')
+            + "\xff\xff" + program + zip + QByteArray(70'000, 'x');
+    QTest::newRow("tar whose first member has no name") << [&] {
+        QByteArray header(512, '\0');
+        header[156] = '5';
+        const int sum = '5' + 8 * ' ';
+        return header.replace(148, 7, QByteArray::number(sum, 8).rightJustified(6, '0') + '\0')
+            + tar;
+    }();
+    QTest::newRow("tar behind a block of others") << text.leftJustified(512, 'x') + tar;
+    // A frame as zstd 0.7 wrote it, its one block stored.
+    QTest::newRow("zstd before it had a format for good") << QByteArray::fromHex("27b52ffd005040")
+            + char(packed.size() >> 8) + char(packed.size() & 0xff) + packed
+            + QByteArray::fromHex("c00000");
     QTest::newRow("a disk image's tree for Windows") << imageWithTwoTrees();
 }
 
@@ -178,6 +223,43 @@ void TestArchiveReaders::threat_thatOneReaderSees_isFound()
     QFETCH(const QByteArray, bytes);
     const ScanResult result = m_bench.scan(bytes);
     QCOMPARE(told(result), u"Malicious"_s);
+}
+
+//! What is found inside of an archive is mostly a member of it, or what shines through of one.
+void TestArchiveReaders::archives_asMembers_areClean_data()
+{
+    QTest::addColumn<QByteArray>("bytes");
+    QTest::addColumn<qint64>("members");
+    const QByteArray zip = zipOf("noise", noise(300'000));
+    const std::vector<Packed> members{{"a.zip", zip}, {"b.7z", archiveOf("7zip", {{"b", text}})},
+        {"c.rar", rarOf("c", noise(200'000))}, {"d.rar", rar5Of("d", text)},
+        {"e.cab", cabOf("e", text)}, {"f.zip", zipOf("f", text)}, {"g", text}};
+    for (const char *format : {"ustar", "newc", "ar", "zip"})
+        QTest::newRow(format) << archiveOf(format, members) << qint64(13);
+    QTest::newRow("zip, stored") << archiveOf("zip", members, "zip:compression=store")
+                                 << qint64(13);
+    std::vector<Packed> many;
+    for (int i = 0; i < 2 * Limits::maxArchivesInOneFile; ++i)
+        many.push_back({QByteArray::number(i) + ".zip", zipOf("a", QByteArray::number(i))});
+    QTest::newRow("many") << archiveOf("ustar", many) << qint64(2 * many.size());
+    // What cannot be packed is stored, in pieces.
+    QTest::newRow("gzip of a zip") << compressed("gzip", zip) << qint64(-1);
+    QTest::newRow("gzip of a rar") << compressed("gzip", rarOf("a", noise(200'000))) << qint64(-1);
+    QTest::newRow("gzip of a tar") << compressed("gzip", archiveOf("ustar", many)) << qint64(-1);
+    QTest::newRow("7z of all") << archiveOf("7zip", members) << qint64(-1);
+    QTest::newRow("7z of many") << archiveOf("7zip", many) << qint64(-1);
+    const QByteArray one = zipOf("a", text);
+    QTest::newRow("zip, streamed") << streamed(one, {}) << qint64(1);
+}
+
+void TestArchiveReaders::archives_asMembers_areClean()
+{
+    QFETCH(const QByteArray, bytes);
+    QFETCH(const qint64, members);
+    const ScanResult result = m_bench.scan(bytes);
+    QCOMPARE(told(result), u"Clean"_s);
+    if (members >= 0) // each is scanned once
+        QCOMPARE(result.coverage().membersScanned, members);
 }
 
 void TestArchiveReaders::zip_saysTwoThings_isNeverClean_data()

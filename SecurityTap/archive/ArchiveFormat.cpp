@@ -29,7 +29,12 @@ constexpr Signature signatures[] = {
     {Format::Ar, 0, "!<arch>\n"}, {Format::Tar, 257, "ustar"}, {Format::Iso, 0x8001, "CD001"},
     {Format::Rpm, 0, "\xed\xab\xee\xdb"}, {Format::Gzip, 0, "\x1f\x8b\x08"},
     {Format::Xz, 0, {"\xfd\x37zXZ\0", 6}}, {Format::Lzip, 0, "LZIP\x01"},
-    {Format::Zstd, 0, "\x28\xb5\x2f\xfd"}, {Format::Lz4, 0, "\x04\x22\x4d\x18"},
+    {Format::Zstd, 0, "\x28\xb5\x2f\xfd"},
+    // zstd before it had a format for good; its library still reads some.
+    {Format::Zstd, 0, "\x27\xb5\x2f\xfd"}, {Format::Zstd, 0, "\x26\xb5\x2f\xfd"},
+    {Format::Zstd, 0, "\x25\xb5\x2f\xfd"}, {Format::Zstd, 0, "\x24\xb5\x2f\xfd"},
+    {Format::Zstd, 0, "\x23\xb5\x2f\xfd"}, {Format::Zstd, 0, "\x22\xb5\x2f\xfd"},
+    {Format::Zstd, 0, "\x1e\xb5\x2f\xfd"}, {Format::Lz4, 0, "\x04\x22\x4d\x18"},
     {Format::Lz4, 0, "\x02\x21\x4c\x18"}, // legacy frames
 };
 
@@ -53,17 +58,17 @@ bool isHex(uchar c)
 }
 
 //! A header of tar before it had a signature: by its checksum, which is a number in octal.
-bool isOldTar(const ArchiveBytes &bytes)
+bool isOldTar(const ArchiveBytes &bytes, qint64 at)
 {
     constexpr qint64 headerBytes = 512;
     constexpr qint64 checksumAt = 148;
     constexpr qint64 checksumBytes = 8;
-    if (!bytes.has(0, headerBytes) || bytes.byte(0) == 0)
+    if (!bytes.has(at, headerBytes))
         return false;
     int claimed = 0;
     int digits = 0;
     for (qint64 i = checksumAt; i < checksumAt + checksumBytes; ++i) {
-        const uchar c = bytes.byte(i);
+        const uchar c = bytes.byte(at + i);
         if (isOctal(c) && ++digits)
             claimed = claimed * 8 + c - '0';
         else if (c != ' ' && c != 0)
@@ -73,7 +78,7 @@ bool isOldTar(const ArchiveBytes &bytes)
     int signedSum = 0;
     for (qint64 i = 0; i < headerBytes; ++i) {
         const bool isChecksum = i >= checksumAt && i < checksumAt + checksumBytes;
-        const uchar c = isChecksum ? uchar(' ') : bytes.byte(i);
+        const uchar c = isChecksum ? uchar(' ') : bytes.byte(at + i);
         sum += c;
         signedSum += qint8(c);
     }
@@ -149,30 +154,46 @@ qint64 behindSkippableFrames(const ArchiveBytes &bytes)
     return at;
 }
 
-std::optional<ArchivePlace> atBeginning(const ArchiveBytes &bytes)
+//! One may have the signature of another in a field of its own: who reads that one first sees its
+//! members.
+std::vector<ArchivePlace> atBeginning(const ArchiveBytes &bytes)
 {
+    std::vector<ArchivePlace> places;
+    const auto add = [&](Format format, qint64 begin, bool isCertain) {
+        if (std::ranges::find(places, format, &ArchivePlace::format) == places.end())
+            places.push_back({format, begin, bytes.size(), isCertain});
+    };
     const qint64 frames = behindSkippableFrames(bytes);
     for (const Signature &signature : signatures) {
         const bool hasFrames = signature.format == Format::Zstd || signature.format == Format::Lz4;
         const qint64 begin = hasFrames ? frames : 0;
         if (bytes.has(begin + signature.at, signature.bytes))
-            return ArchivePlace{signature.format, begin, bytes.size()};
+            add(signature.format, begin, true);
     }
-    const auto place = [&](Format format, bool isCertain) {
-        return ArchivePlace{format, 0, bytes.size(), isCertain};
-    };
     if (isBzip2(bytes))
-        return place(Format::Bzip2, true);
+        add(Format::Bzip2, 0, true);
     if (isCpio(bytes))
-        return place(Format::Cpio, bytes.byte(0) == '0');
+        add(Format::Cpio, 0, bytes.byte(0) == '0');
     if (isLha(bytes))
-        return place(Format::Lha, true);
-    if (isOldTar(bytes))
-        return place(Format::Tar, false);
+        add(Format::Lha, 0, true);
+    if (isOldTar(bytes, 0))
+        add(Format::Tar, 0, false);
     if (isLzma(bytes))
-        return place(Format::Lzma, false);
+        add(Format::Lzma, 0, false);
     if (isCompress(bytes))
-        return place(Format::Compress, false);
+        add(Format::Compress, 0, false);
+    return places;
+}
+
+//! Readers of tar go on behind blocks that they do not understand.
+std::optional<ArchivePlace> tarBehindBlocks(const ArchiveBytes &bytes)
+{
+    constexpr qint64 blockBytes = 512;
+    constexpr qint64 mostBlocks = 8;
+    for (qint64 at = blockBytes; at <= mostBlocks * blockBytes; at += blockBytes) {
+        if (isOldTar(bytes, at))
+            return ArchivePlace{Format::Tar, at, bytes.size(), false};
+    }
     return std::nullopt;
 }
 
@@ -203,28 +224,20 @@ bool hasJoliet(const ArchiveBytes &bytes)
     return false;
 }
 
-void addZip(const ArchiveBytes &bytes, const ZipLayout &zip, std::vector<ArchivePlace> &places)
+ArchivePlace placeOf(const ZipDirectory &directory, bool isCertain)
 {
     using Fault = ArchivePlace::Fault;
-    // Parts of a split one have a mark before the first member.
-    const bool isSplit = bytes.has(0, "PK\7\10PK\3\4");
-    const bool beginsAsZip = isSplit || bytes.has(0, "PK\3\4");
-    if (zip.directories.empty()) {
-        if (beginsAsZip)
-            places.push_back({Format::ZipStream, isSplit ? 4 : 0, bytes.size(), true, Fault::Cut});
-        return;
-    }
-    const bool isAlone = places.empty();
-    qint64 end = 0;
-    for (const ZipDirectory &directory : zip.directories) {
-        end = std::max(end, directory.begin);
-        const Fault fault = directory.isContradictory ? Fault::Contradictory : Fault::None;
-        // The last member of another archive is found there.
-        if ((isAlone || directory.endsFile) && directory.members > 0)
-            places.push_back({Format::Zip, 0, directory.end, true, fault});
-    }
-    if (zip.hiddenMember && (isAlone || places.size() > 1))
-        places.push_back({Format::ZipStream, *zip.hiddenMember, end, false});
+    const Fault fault = directory.isContradictory ? Fault::Contradictory : Fault::None;
+    return {Format::Zip, 0, directory.end, isCertain, fault};
+}
+
+//! Where a member begins that no directory has. It ends with the last of them.
+std::optional<ArchivePlace> hiddenIn(const ZipLayout &zip)
+{
+    if (!zip.hiddenMember)
+        return std::nullopt;
+    const auto last = std::ranges::max_element(zip.directories, {}, &ZipDirectory::begin);
+    return ArchivePlace{Format::ZipStream, *zip.hiddenMember, last->begin, false};
 }
 
 } // namespace
@@ -232,22 +245,55 @@ void addZip(const ArchiveBytes &bytes, const ZipLayout &zip, std::vector<Archive
 std::vector<ArchivePlace> archivesIn(std::span<const uchar> content)
 {
     const ArchiveBytes bytes(content);
-    std::vector<ArchivePlace> places;
-    if (auto first = atBeginning(bytes)) {
-        first->end = endOf(bytes, *first);
-        places.push_back(*first);
-        if (first->format == Format::Iso && hasJoliet(bytes))
-            places.push_back({Format::IsoJoliet, 0, bytes.size()});
-    }
-    const bool isKnown = !places.empty() && places.front().isCertain;
+    std::vector<ArchivePlace> places = atBeginning(bytes);
+    for (ArchivePlace &place : places)
+        place.end = endOf(bytes, place);
+    const auto isIso = [](const ArchivePlace &place) { return place.format == Format::Iso; };
+    if (std::ranges::any_of(places, isIso) && hasJoliet(bytes))
+        places.push_back({Format::IsoJoliet, 0, bytes.size()});
+    const bool isOther = std::ranges::any_of(places, &ArchivePlace::isCertain);
+
     const ZipLayout zip = ZipLayout::of(content);
-    addZip(bytes, zip, places);
-    // What is inside of an archive comes out with its members.
-    if (!isKnown && zip.firstMember > 0 && !bytes.has(0, "PK")) {
-        for (ArchivePlace place : embeddedArchives(content.first(size_t(zip.firstMember)))) {
-            place.end = endOf(bytes, place);
-            places.push_back(place);
+    // Parts of a split one have a mark before the first member.
+    const bool isSplit = bytes.has(0, "PK\7\10PK\3\4");
+    if (zip.directories.empty() && (isSplit || bytes.has(0, "PK\3\4"))) {
+        places.push_back(
+            {Format::ZipStream, isSplit ? 4 : 0, bytes.size(), true, ArchivePlace::Fault::Cut});
+    }
+    bool hasZip = false;
+    for (const ZipDirectory &directory : zip.directories) {
+        // Else it may be that of the last member of another archive.
+        if (directory.members > 0 && (!isOther || directory.endsFile)) {
+            places.push_back(placeOf(directory, true));
+            hasZip = true;
         }
+    }
+    if (const auto hidden = hiddenIn(zip); hidden && (hasZip || !isOther))
+        places.push_back(*hidden);
+    if (places.empty()) {
+        if (const auto tar = tarBehindBlocks(bytes))
+            places.push_back(*tar);
+    }
+    return places;
+}
+
+std::vector<ArchivePlace> archivesInside(std::span<const uchar> content, const KnownExtents &known)
+{
+    const ArchiveBytes bytes(content);
+    const ZipLayout zip = ZipLayout::of(content);
+    std::vector<ArchivePlace> places;
+    for (const ZipDirectory &directory : zip.directories) {
+        const auto isWithin = [&](const ByteExtent &member) {
+            return member.begin <= directory.firstMember && member.end >= directory.end;
+        };
+        if (directory.members > 0 && std::ranges::none_of(known.members, isWithin))
+            places.push_back(placeOf(directory, false));
+    }
+    if (const auto hidden = hiddenIn(zip); hidden && !isIn(known.members, hidden->begin))
+        places.push_back(*hidden);
+    for (ArchivePlace place : embeddedArchives(content, zip, known)) {
+        place.end = endOf(bytes, place);
+        places.push_back(place);
     }
     if (places.size() > size_t(Limits::maxArchivesInOneFile))
         places.resize(size_t(Limits::maxArchivesInOneFile) + 1);

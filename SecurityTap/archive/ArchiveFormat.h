@@ -5,6 +5,7 @@
 
 #include <QtCore/qglobal.h>
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -60,11 +61,43 @@ struct ArchivePlace {
     friend bool operator==(const ArchivePlace &, const ArchivePlace &) = default;
 };
 
-//! \brief The archives in \p bytes, by what stands there: at the beginning, behind another file
-//! (zip), somewhere in it (7z, rar, cab). Reads no more than the first MiB, the last 64 KiB and a
-//! zip's directory; of programs and scripts all.
+//! \brief A part of some bytes.
+struct ByteExtent {
+    qint64 begin = 0;
+    qint64 end = 0;
+};
+
+//! \brief The archives that \p bytes are, for one reader or the other: all whose signature stands
+//! where it belongs, and the zips that end them. Reads no more than the first 64 KiB, the last ones
+//! and a zip's directory.
+SECURITYTAP_EXPORT std::vector<ArchivePlace> archivesIn(std::span<const uchar> bytes);
+
+//! \brief What is known of some bytes when it is time to look for archives inside of them.
+struct KnownExtents {
+    //! That came out as they stand there, and were looked into; in the order of their places.
+    std::vector<ByteExtent> members;
+    std::vector<ByteExtent> packed; //!< archives that pack, and were read: pieces may shine through
+};
+
+//! \brief The archives somewhere in \p bytes, whatever else they are. None is certain. Reads no
+//! more than the first MiB, the last 64 KiB and a zip's directory; of programs and scripts all.
 //!
 //! Limits: one more than Limits::maxArchivesInOneFile, which tells that there are too many.
-SECURITYTAP_EXPORT std::vector<ArchivePlace> archivesIn(std::span<const uchar> bytes);
+SECURITYTAP_EXPORT std::vector<ArchivePlace> archivesInside(
+    std::span<const uchar> bytes, const KnownExtents &known);
+
+//! \brief The last of \p extents that begins at \p at or before holds it. They are in the order of
+//! their places.
+constexpr bool isIn(const std::vector<ByteExtent> &extents, qint64 at)
+{
+    const auto next = std::ranges::upper_bound(extents, at, {}, &ByteExtent::begin);
+    return next != extents.begin() && std::prev(next)->end > at;
+}
+
+constexpr bool isInAny(const std::vector<ByteExtent> &extents, qint64 at)
+{
+    return std::ranges::any_of(
+        extents, [at](const ByteExtent &extent) { return extent.begin <= at && at < extent.end; });
+}
 
 } // namespace Sentinel

@@ -65,6 +65,8 @@ public:
     //! How far the archive goes in its place: what follows is none of its. Known once there is no
     //! next member.
     virtual qint64 endOffset() const = 0;
+    //! Behind what was read last.
+    virtual qint64 position() const { return endOffset(); }
 };
 
 //! \brief What reads most of them: "libarchive 3.6.2".

@@ -29,6 +29,14 @@ Trouble troubleOf(ArchiveError::Kind kind)
     Q_UNREACHABLE();
 }
 
+//! It has its members as they are.
+bool isContainer(ArchiveFormat format)
+{
+    return format == ArchiveFormat::Tar || format == ArchiveFormat::Cpio
+        || format == ArchiveFormat::Ar || format == ArchiveFormat::Iso
+        || format == ArchiveFormat::IsoJoliet;
+}
+
 } // namespace
 
 ArchiveScan::ArchiveScan(std::shared_ptr<const ScanEngine> engine,
@@ -112,6 +120,8 @@ void ArchiveScan::lookInto(Level level)
         m_tally.addTrouble(Trouble::Encrypted, level.place);
     addArchives(level, archivesIn(bytes));
     if (level.archives.empty())
+        lookInside(level);
+    if (level.archives.empty())
         return;
     if (m_levels.size() >= size_t(m_settings->limits.maxDepth))
         m_tally.addTrouble(Trouble::Depth, level.place);
@@ -146,12 +156,62 @@ void ArchiveScan::lookBehind(Level &level)
     const qint64 shift = first - bytes.begin();
     if (shift == place.begin)
         return;
-    std::vector<ArchivePlace> places = archivesIn(bytes.subspan(size_t(shift)));
+    const auto behind = bytes.subspan(size_t(shift));
+    std::vector<ArchivePlace> places = archivesIn(behind);
+    if (places.empty())
+        places = archivesInside(behind, {});
     for (ArchivePlace &one : places) {
         one.begin += shift;
         one.end += shift;
     }
     addArchives(level, places);
+}
+
+//! For what another reader finds there, which does not see, or does not care, what this file is.
+void ArchiveScan::lookInside(Level &level)
+{
+    level.isSearched = true;
+    std::ranges::sort(level.known.members, {}, &ByteExtent::begin);
+    addArchives(level, archivesInside(level.content->span(), level.known));
+}
+
+//! Where the member stands as it is in the archive, which has been read up to its end: what is
+//! found there again is the member's.
+void ArchiveScan::noteMember(Level &level, std::span<const uchar> bytes)
+{
+    const ArchivePlace &place = level.archives[level.nextArchive - 1];
+    if (!isContainer(place.format) || bytes.empty())
+        return;
+    const std::span<const uchar> content = level.content->span();
+    const qint64 end = place.begin + level.reader->position();
+    const auto size = qint64(bytes.size());
+    for (const qint64 block : {1, 2, 4, 512, 2048}) { // that members are padded to
+        const qint64 begin = end - (size + block - 1) / block * block;
+        if (begin < 0 || begin + size > qint64(content.size()))
+            continue;
+        if (std::ranges::equal(content.subspan(size_t(begin), size_t(size)), bytes)) {
+            level.known.members.push_back({begin, begin + size});
+            return;
+        }
+    }
+}
+
+//! The archive has been read to its end.
+void ArchiveScan::notePacked(Level &level)
+{
+    const ArchivePlace &place = level.archives[level.nextArchive - 1];
+    const bool isZip =
+        place.format == ArchiveFormat::Zip || place.format == ArchiveFormat::ZipStream;
+    if (!isContainer(place.format) && !isZip)
+        level.known.packed.push_back({place.begin, place.begin + level.reader->endOffset()});
+}
+
+//! What has been packed may have parts that are stored, so that an archive among the members shows
+//! in pieces. It comes out whole with its member.
+bool ArchiveScan::isPiece(const Level &level, const ArchivePlace &place)
+{
+    const qint64 at = place.format == ArchiveFormat::Zip ? place.end - 1 : place.begin;
+    return !place.isCertain && at > 0 && isInAny(level.known.packed, at);
 }
 
 void ArchiveScan::advance()
@@ -167,14 +227,17 @@ void ArchiveScan::advance()
 
 void ArchiveScan::openNext(Level &level)
 {
+    if (level.nextArchive == level.archives.size() && !level.isSearched)
+        lookInside(level);
     if (level.nextArchive == level.archives.size()) {
         m_levels.pop_back();
         return;
     }
     const ArchivePlace &place = level.archives[level.nextArchive++];
     level.isCertain = place.isCertain;
+    level.isPiece = isPiece(level, place);
     level.hasRead = level.isOver = false;
-    if (place.fault != ArchivePlace::Fault::None) {
+    if (place.fault != ArchivePlace::Fault::None && !level.isPiece) {
         m_tally.addTrouble(Trouble::Damaged, level.place,
             place.fault == ArchivePlace::Fault::Cut
                 ? QStringLiteral("it is cut short")
@@ -186,7 +249,7 @@ void ArchiveScan::openNext(Level &level)
         if (place.isCertain)
             m_tally.addArchive();
     } else if (place.isCertain) {
-        addError(reader.error(), level.place);
+        addError(level, reader.error(), level.place);
     }
 }
 
@@ -206,12 +269,13 @@ void ArchiveScan::readHeader(Level &level)
     if (!next) {
         ++m_members; // what fails again and again comes to an end
         if (level.isCertain || level.hasRead)
-            addError(next.error(), level.place);
+            addError(level, next.error(), level.place);
         if (next.error().isFinal || !level.hasRead)
             endReader(level);
         return;
     }
     if (!*next) {
+        notePacked(level);
         lookBehind(level);
         return endReader(level);
     }
@@ -223,7 +287,7 @@ void ArchiveScan::readHeader(Level &level)
                                                          : MemberName((*next)->name, m_members);
     level.member.emplace(name, name.placeIn(level.place), QByteArray(), (*next)->isFile);
     if ((*next)->doubt)
-        addError(*(*next)->doubt, level.member->place);
+        addError(level, *(*next)->doubt, level.member->place);
 }
 
 void ArchiveScan::readBlock(Level &level)
@@ -231,7 +295,7 @@ void ArchiveScan::readBlock(Level &level)
     Member &member = *level.member;
     auto block = level.reader->read();
     if (!block) {
-        addError(block.error(), member.place);
+        addError(level, block.error(), member.place);
         member.isWhole = false;
         level.isOver = block.error().isFinal;
         return beginScan(level);
@@ -239,7 +303,7 @@ void ArchiveScan::readBlock(Level &level)
     if (!*block)
         return beginScan(level);
     if ((*block)->doubt) {
-        addError(*(*block)->doubt, member.place);
+        addError(level, *(*block)->doubt, member.place);
         member.isWhole = false;
     }
     if (!takeBlock(level, **block))
@@ -336,6 +400,8 @@ void ArchiveScan::endScan(Level &level, ScanResult result)
         m_tally.addMember(member.place, std::move(result));
     else
         m_tally.addPart(member.place, result);
+    if (member.isWhole && level.reader)
+        noteMember(level, level.scanned->span());
     const QString filePath =
         level.filePath.isEmpty() ? QString() : level.filePath + u'!' + member.name.path();
     Level inner{level.scanned, member.name.fileName(), filePath, member.place};
@@ -350,8 +416,10 @@ void ArchiveScan::endReader(Level &level)
     level.member.reset();
 }
 
-void ArchiveScan::addError(const ArchiveError &error, const QString &place)
+void ArchiveScan::addError(const Level &level, const ArchiveError &error, const QString &place)
 {
+    if (level.isPiece && error.kind == ArchiveError::Kind::Damaged)
+        return;
     m_tally.addTrouble(troubleOf(error.kind), place, error.text);
 }
 

@@ -60,8 +60,11 @@ private:
         std::vector<ArchivePlace> archives = {};
         size_t nextArchive = 0;
         bool isCertain = true; // the archive that is read: that it is one
+        bool isPiece = false; // it may be a part of what comes out of another one
         bool hasRead = false; // something of it
         bool isOver = false; // nothing more can be read of it
+        bool isSearched = false; // for archives that stand somewhere inside
+        KnownExtents known = {}; // when it is
         std::unique_ptr<ArchiveReader> reader = nullptr;
         std::optional<Member> member = {};
         std::set<QByteArray> seen = {}; // names and contents, where an archive tells them twice
@@ -73,6 +76,10 @@ private:
     void lookInto(Level level);
     void addArchives(Level &level, const std::vector<ArchivePlace> &places);
     void lookBehind(Level &level);
+    void lookInside(Level &level);
+    static void noteMember(Level &level, std::span<const uchar> bytes);
+    static void notePacked(Level &level);
+    static bool isPiece(const Level &level, const ArchivePlace &place);
     void openNext(Level &level);
     void readHeader(Level &level);
     void readBlock(Level &level);
@@ -82,7 +89,7 @@ private:
     void endScan(Level &level, ScanResult result);
     void endReader(Level &level);
     bool countExpanded(qint64 bytes, const QString &place);
-    void addError(const ArchiveError &error, const QString &place);
+    void addError(const Level &level, const ArchiveError &error, const QString &place);
     void stop() { m_isStopped = true; }
     qint64 heldBytes() const;
     void tellSuspicion(const SliceBudget &budget);

@@ -123,26 +123,71 @@ qint64 beginAt(const ArchiveBytes &bytes, qint64 last)
 }
 
 //! What a script that unpacks itself has behind its last line.
-std::optional<ArchivePlace> behindScript(const ArchiveBytes &bytes)
+std::vector<ArchivePlace> behindScript(const ArchiveBytes &bytes)
 {
     constexpr std::array streams{std::pair{Format::Gzip, QByteArrayView("\x1f\x8b\x08")},
         std::pair{Format::Xz, QByteArrayView("\xfd\x37zXZ\0", 6)},
         std::pair{Format::Bzip2, QByteArrayView("BZh")},
         std::pair{Format::Zstd, QByteArrayView("\x28\xb5\x2f\xfd")}};
+    std::vector<ArchivePlace> places;
     const qint64 end = std::min(bytes.size(), Limits::embeddedArchiveBytes);
     for (qint64 at = bytes.find("\n", 0, end); at >= 0; at = bytes.find("\n", at, end)) {
         ++at;
         for (const auto &[format, signature] : streams) {
             if (bytes.has(at, signature) && bytes.byte(at + 3) != '\n')
-                return ArchivePlace{format, at, bytes.size(), false};
+                places.push_back({format, at, bytes.size(), false});
         }
+        if (places.size() > size_t(Limits::maxArchivesInOneFile))
+            break;
     }
-    return std::nullopt;
+    return places;
+}
+
+//! Where the packed bytes of the member of a zip begin.
+qint64 behindHeader(const ArchiveBytes &bytes, qint64 local)
+{
+    return local + 30 + bytes.u16(local + 26) + bytes.u16(local + 28);
+}
+
+//! The reader of the member at \p local goes on to that at \p next, as its size or the descriptor
+//! behind it says.
+bool leadsTo(const ArchiveBytes &bytes, qint64 local, qint64 next)
+{
+    constexpr quint16 sizesFollow = 8;
+    const qint64 begin = behindHeader(bytes, local);
+    for (qint64 field = local + 30 + bytes.u16(local + 26); field < begin;) {
+        field += 4 + bytes.u16(field + 2);
+        if (field > begin)
+            return false; // it gives up before
+    }
+    if ((bytes.u16(local + 6) & sizesFollow) == 0)
+        return begin + bytes.u32(local + 18) == next;
+    const auto small = qint64(bytes.u32(next - 8));
+    const auto large = bytes.u64(next - 16);
+    return small == next - begin - 12 || small == next - begin - 16
+        || large == quint64(next - begin - 20) || large == quint64(next - begin - 24);
+}
+
+//! What is left to be looked for: not what a member's own search sees, nor what a directory has.
+bool isSeenElsewhere(const ArchivePlace &place, const ZipLayout &zip, const KnownExtents &known)
+{
+    const auto isSearched = [&](const std::vector<ByteExtent> &extents) {
+        const auto next = std::ranges::upper_bound(extents, place.begin, {}, &ByteExtent::begin);
+        if (next == extents.begin())
+            return false;
+        const ByteExtent &extent = *std::prev(next);
+        return place.begin < std::min(extent.end, extent.begin + Limits::embeddedArchiveBytes);
+    };
+    const bool isMember = place.format == Format::ZipStream
+        && (place.begin == zip.hiddenMember
+            || std::ranges::binary_search(zip.members, place.begin));
+    return isMember || isSearched(zip.packed) || isSearched(known.members);
 }
 
 } // namespace
 
-std::vector<ArchivePlace> embeddedArchives(std::span<const uchar> content)
+std::vector<ArchivePlace> embeddedArchives(
+    std::span<const uchar> content, const ZipLayout &zip, const KnownExtents &known)
 {
     const ArchiveBytes bytes(content);
     const bool isScript = bytes.has(0, "#!");
@@ -151,11 +196,12 @@ std::vector<ArchivePlace> embeddedArchives(std::span<const uchar> content)
             "\x7f"
             "ELF");
     std::vector<ArchivePlace> places;
-    if (const auto payload = isScript ? behindScript(bytes) : std::nullopt)
-        places.push_back(*payload);
+    if (isScript)
+        places = behindScript(bytes);
     const qint64 end =
         isProgram || isScript ? bytes.size() : std::min(bytes.size(), Limits::embeddedArchiveBytes);
-    bool hasZip = false; // its reader goes on to all that follow
+    qint64 member = -1; // of a zip, to which a reader comes that is told
+    bool hasPackedMember = false;
     for (qint64 last = markBytes - 1; last < end;) {
         if (const uchar step = steps[content[size_t(last)]]; step > 0) {
             last += step;
@@ -163,15 +209,24 @@ std::vector<ArchivePlace> embeddedArchives(std::span<const uchar> content)
         }
         const qint64 begin = beginAt(bytes, last++);
         const auto format = begin > 0 ? formatAt(bytes, content, begin) : std::nullopt;
-        if (!format || (*format == Format::ZipStream && std::exchange(hasZip, true)))
+        if (!format)
             continue;
-        places.push_back({*format, begin, bytes.size(), false});
+        const ArchivePlace place{*format, begin, bytes.size(), false};
+        const bool isMember = *format == Format::ZipStream;
+        if (isMember && member >= 0 && leadsTo(bytes, member, begin)) {
+            member = begin;
+            continue;
+        }
+        const bool isSeen = isSeenElsewhere(place, zip, known);
+        if (isMember)
+            member = isSeen && begin != zip.hiddenMember ? -1 : begin;
+        if (isSeen)
+            continue;
+        if (isMember && isInAny(known.packed, begin) && std::exchange(hasPackedMember, true))
+            continue;
+        places.push_back(place);
         if (places.size() > size_t(Limits::maxArchivesInOneFile))
             break;
-        if (*format == Format::Cab) // what is in it comes out of it
-            last = std::max(last, begin + qint64(bytes.u32(begin + 8)) + markBytes - 1);
-        else if (*format == Format::SevenZip)
-            last += qint64(std::min<quint64>(bytes.u64(begin + 12), quint64(bytes.size())));
     }
     return places;
 }

@@ -277,6 +277,11 @@ qint64 LibarchiveReader::endOffset() const
     }
 }
 
+qint64 LibarchiveReader::position() const
+{
+    return archive_filter_bytes(m_archive.get(), -1);
+}
+
 ArchiveError LibarchiveReader::error(int status) const
 {
     const char *text = archive_error_string(m_archive.get());

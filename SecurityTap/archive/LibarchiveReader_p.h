@@ -24,6 +24,7 @@ public:
     std::expected<std::optional<ArchiveMember>, ArchiveError> next() override;
     std::expected<std::optional<ArchiveBlock>, ArchiveError> read() override;
     qint64 endOffset() const override;
+    qint64 position() const override;
 
 private:
     struct Free {

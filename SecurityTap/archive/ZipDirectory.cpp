@@ -29,15 +29,11 @@ constexpr size_t maxMembers = 0xffff;
 
 constexpr qint64 maxLargeRecordBytes = 64 * 1024; // of what may stand between it and its locator
 
-struct Extent {
-    qint64 begin = 0;
-    qint64 end = 0;
-};
-
 //! A directory, and where its members are.
 struct Found {
     ZipDirectory directory;
-    std::vector<Extent> members;
+    std::vector<ByteExtent> members;
+    std::vector<ByteExtent> packed; // the same without their headers
 };
 
 //! What a record of the directory says of its member.
@@ -128,6 +124,7 @@ void readMembers(const ArchiveBytes &bytes, qint64 end, qint64 shift, Found &fou
             local + localHeaderBytes + bytes.u16(local + 26) + bytes.u16(local + 28);
         const qint64 behind = begin + qint64(record.packedBytes);
         found.members.push_back({local, behind});
+        found.packed.push_back({begin, behind});
         if (!bytes.has(local, localHeader))
             continue;
         if (contradicts(bytes, record, local))
@@ -138,10 +135,10 @@ void readMembers(const ArchiveBytes &bytes, qint64 end, qint64 shift, Found &fou
         if ((bytes.u16(local + 6) & sizesFollow) != 0 && !isMarked)
             unmarked.push_back(next);
     }
-    std::ranges::sort(found.members, {}, &Extent::begin);
+    std::ranges::sort(found.members, {}, &ByteExtent::begin);
     const auto isFollowed = [&](qint64 at) {
         return at == found.directory.begin
-            || std::ranges::binary_search(found.members, at, {}, &Extent::begin);
+            || std::ranges::binary_search(found.members, at, {}, &ByteExtent::begin);
     };
     if (!std::ranges::all_of(unmarked, isFollowed))
         found.directory.isContradictory = true;
@@ -217,6 +214,7 @@ std::optional<Found> directoryOf(const ArchiveBytes &bytes, qint64 record)
     }
     ZipDirectory &directory = found->directory;
     directory.end = record + endRecordBytes;
+    directory.firstMember = found->members.empty() ? directory.begin : found->members.front().begin;
     directory.endsFile = directory.end + bytes.u16(record + 20) == bytes.size();
     directory.members = std::max(
         {qint64(found->members.size()), directory.members, entries == manyMembers ? 0 : entries});
@@ -225,11 +223,7 @@ std::optional<Found> directoryOf(const ArchiveBytes &bytes, qint64 record)
 
 bool isInMember(qint64 at, const std::vector<Found> &all)
 {
-    return std::ranges::any_of(all, [at](const Found &found) {
-        // The last one that begins before.
-        const auto next = std::ranges::upper_bound(found.members, at, {}, &Extent::begin);
-        return next != found.members.begin() && std::prev(next)->end > at;
-    });
+    return std::ranges::any_of(all, [at](const Found &found) { return isIn(found.members, at); });
 }
 
 std::vector<Found> directoriesOf(const ArchiveBytes &bytes)
@@ -286,8 +280,7 @@ ZipLayout ZipLayout::of(std::span<const uchar> content)
 {
     const ArchiveBytes bytes(content);
     ZipLayout layout;
-    layout.firstMember = bytes.size();
-    std::vector<Extent> known;
+    std::vector<ByteExtent> known;
     qint64 last = 0; // where no member can begin any more
     for (const Found &found : directoriesOf(bytes)) {
         const ZipDirectory &directory = found.directory;
@@ -295,15 +288,18 @@ ZipLayout ZipLayout::of(std::span<const uchar> content)
         known.insert(known.end(), found.members.begin(), found.members.end());
         known.push_back({directory.begin, directory.end});
         last = std::max(last, directory.begin);
-        if (!found.members.empty())
-            layout.firstMember = std::min(layout.firstMember, found.members.front().begin);
+        layout.packed.insert(layout.packed.end(), found.packed.begin(), found.packed.end());
+        for (const ByteExtent &member : found.members)
+            layout.members.push_back(member.begin);
     }
     if (layout.directories.empty())
         return layout;
-    std::ranges::sort(known, {}, &Extent::begin);
+    std::ranges::sort(layout.members);
+    std::ranges::sort(layout.packed, {}, &ByteExtent::begin);
+    std::ranges::sort(known, {}, &ByteExtent::begin);
     // What stands before the first one is a program's or a document's, unless it is a zip's.
-    qint64 from = bytes.has(0, localHeader) ? 0 : known.front().begin;
-    for (const Extent &extent : known) {
+    qint64 from = bytes.has(0, "PK") ? 0 : known.front().begin;
+    for (const ByteExtent &extent : known) {
         const qint64 at = bytes.find(localHeader, from, std::min(extent.begin, last));
         if (at >= 0) {
             layout.hiddenMember = at;

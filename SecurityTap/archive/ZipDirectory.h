@@ -3,7 +3,7 @@
 
 #include "SecurityTap/SecurityTapExport.h"
 
-#include <QtCore/qglobal.h>
+#include "SecurityTap/archive/ArchiveFormat.h"
 
 #include <optional>
 #include <span>
@@ -18,6 +18,7 @@ struct ZipDirectory {
     qint64 begin = 0; //!< of its first record
     qint64 end = 0; //!< behind the end record, without its comment
     qint64 members = 0; //!< that it has, or says to have: who finds fewer has been misled
+    qint64 firstMember = 0; //!< where it begins; without any, the directory
     bool endsFile = false; //!< nothing but the comment follows
     //! It and its end records, or it and the headers of its members, do not say the same: who
     //! believes one unpacks something else than who believes the other.
@@ -38,7 +39,8 @@ struct ZipLayout {
     //! That their end records describe rightly, the last one of the file first. None stands in a
     //! member of another.
     std::vector<ZipDirectory> directories;
-    qint64 firstMember = 0; //!< where it begins; without directories, the end of the file
+    std::vector<qint64> members; //!< of all directories: where they begin, in that order
+    std::vector<ByteExtent> packed; //!< what they have behind their headers
     //! Where a member begins that no directory has: who unpacks from header to header sees it.
     std::optional<qint64> hiddenMember;
 
