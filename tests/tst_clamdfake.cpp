@@ -107,6 +107,9 @@ private Q_SLOTS:
     void version_nonsense_isUnreachable();
     void version_changes_isTold();
     void limits_notTold_largeContentsAreNotClean();
+    void limits_ofAnotherClamdBehindTheSameSocket_areAskedAnew();
+    void limits_ofTheSameClamd_areAskedOnce();
+    void limits_sessionEndedByTheQuestion_askedNowAndThen();
     void pool_idle_isKeptAlive();
     void tenThousandScans_ofChaos_noFalseCleanNoHang();
 };
@@ -429,6 +432,66 @@ void tst_ClamdFake::limits_notTold_largeContentsAreNotClean()
     QVERIFY(bench.watch->isReachable());
     QVERIFY(bench.watch->trouble().contains(QStringLiteral("AlertExceedsMax")));
     QCOMPARE(bench.scan(sparseContent(Limits::maxUntoldClamdBytes)).verdict(), Verdict::Clean);
+    QCOMPARE(nameOf(bench.scan(sparseContent(Limits::maxUntoldClamdBytes + 1)).reason()),
+        nameOf(Reason::LimitHit));
+}
+
+void tst_ClamdFake::limits_ofAnotherClamdBehindTheSameSocket_areAskedAnew()
+{
+    FakeClamd fake([](quint32 id, ClamdWay way) { return whole(id, way, "OK"); });
+    const ClamdBench bench(fake.address());
+    const auto large = sparseContent(Limits::maxUntoldClamdBytes + 1);
+    for (int i = 1; i <= 3; ++i) {
+        QCOMPARE(bench.scan(large).verdict(), Verdict::Clean);
+        fake.restart(FakeClamd::Candour::Silent);
+        // At once, too: before the watch can have asked.
+        const ScanResult untrusted = bench.scan(large);
+        QCOMPARE(nameOf(untrusted.reason()), nameOf(Reason::LimitHit));
+        QVERIFY(!untrusted.detail().isEmpty());
+        const auto restarted = Clock::now();
+        QTRY_VERIFY_WITH_TIMEOUT(!bench.watch->trouble().isEmpty(), patienceMs);
+        QVERIFY(Clock::now() - restarted < 2s * slowness);
+        QCOMPARE(nameOf(bench.scan(large).reason()), nameOf(Reason::LimitHit));
+        QVERIFY(bench.watch->isReachable());
+        fake.restart(FakeClamd::Candour::Telling);
+        QTRY_VERIFY_WITH_TIMEOUT(bench.watch->trouble().isEmpty(), patienceMs);
+        QCOMPARE(bench.changes, 1 + 2 * i);
+        QCOMPARE(fake.probes(), 1 + 2 * i);
+    }
+}
+
+void tst_ClamdFake::limits_ofTheSameClamd_areAskedOnce()
+{
+    std::atomic<int> asked = 0;
+    FakeClamd fake([](quint32 id, ClamdWay way) { return whole(id, way, "OK"); },
+        [&](quint32 id, const QByteArray &command) {
+            asked += command == "VERSION" ? 1 : 0;
+            return FakeClamd::decent(id, command);
+        });
+    ClamdSettings settings = clamdSettings(fake.address());
+    settings.pingInterval = 1ms;
+    const ClamdBench bench(settings);
+    QTRY_VERIFY_WITH_TIMEOUT(asked > 10, patienceMs);
+    QCOMPARE(fake.probes(), 1);
+    // Nobody need hear of one that was started anew and is as it was.
+    fake.restart(FakeClamd::Candour::Telling);
+    QTRY_COMPARE_WITH_TIMEOUT(fake.probes(), 2, patienceMs);
+    const auto large = sparseContent(Limits::maxUntoldClamdBytes + 1);
+    QTRY_COMPARE_WITH_TIMEOUT(bench.scan(large).verdict(), Verdict::Clean, patienceMs);
+    QCOMPARE(bench.changes, 1);
+}
+
+void tst_ClamdFake::limits_sessionEndedByTheQuestion_askedNowAndThen()
+{
+    FakeClamd fake([](quint32 id, ClamdWay way) { return whole(id, way, "OK"); }, FakeClamd::decent,
+        FakeClamd::Candour::Curt);
+    const auto before = Clock::now();
+    const ClamdBench bench(fake.address());
+    QTRY_VERIFY_WITH_TIMEOUT(fake.probes() >= 3, patienceMs);
+    QVERIFY(Clock::now() - before >= 2 * Limits::mostClamdPause);
+    QVERIFY2(fake.connections() < 10, QByteArray::number(fake.connections()).constData());
+    QVERIFY(bench.watch->isReachable());
+    // Nobody knows who would answer now.
     QCOMPARE(nameOf(bench.scan(sparseContent(Limits::maxUntoldClamdBytes + 1)).reason()),
         nameOf(Reason::LimitHit));
 }

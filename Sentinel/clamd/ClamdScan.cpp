@@ -79,6 +79,7 @@ std::optional<ScanTask::Progress> ClamdScan::findConnection(const SliceBudget &b
         m_clamd->pool().lease(std::min({budget.until, m_connectBy, now + Limits::clamdPlaceWait}));
     if (lease) {
         m_connection = std::move(*lease);
+        m_trustedBytes = m_clamd->trustedBytes();
         (*m_connection)->scan(m_file, m_sizeBytes, m_way);
         return std::nullopt;
     }
@@ -169,9 +170,13 @@ ScanTask::Progress ClamdScan::judge(const ClamdReply &reply)
         return end(ScanResult::notScanned(Reason::Unreadable,
             QStringLiteral("The content changed its size while it was scanned.")));
     }
-    if (m_sizeBytes > m_clamd->trustedBytes()) {
+    // Both before and after, as it may have been replaced meanwhile, by one that is trusted or not.
+    if (m_sizeBytes > std::min(m_trustedBytes, m_clamd->trustedBytes())) {
         whole.limitsHit = {QStringLiteral("clamd does not tell its limits")};
-        return end(ScanResult::notScanned(Reason::LimitHit, m_clamd->trouble(), std::move(whole)));
+        const QString trouble = m_clamd->trouble();
+        return end(ScanResult::notScanned(Reason::LimitHit,
+            trouble.isEmpty() ? QStringLiteral("clamd was started anew meanwhile.") : trouble,
+            std::move(whole)));
     }
     return end(resultOf(reply, std::move(whole)));
 }

@@ -42,6 +42,7 @@ private:
     FileDescriptor m_copy; // of a content in memory
     int m_file = -1; // the content's, or m_copy
     qint64 m_sizeBytes = 0;
+    qint64 m_trustedBytes = 0; // of clamd when it was asked
     Deadline m_deadline = noDeadline; // of all; set once the content is complete
     Deadline m_connectBy = noDeadline;
     bool m_hasRetried = false;

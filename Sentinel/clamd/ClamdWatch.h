@@ -42,8 +42,9 @@ public:
     bool isReachable() const { return m_isReachable.load(std::memory_order_acquire); }
     //! What it said of itself last; nothing: never.
     std::optional<ClamdVersion> version() const;
-    //! The largest content whose OK means that all of it was looked at.
-    qint64 trustedBytes() const { return m_trustedBytes.load(std::memory_order_acquire); }
+    //! The largest content whose OK means that all of it was looked at: of the clamd that was asked
+    //! for its limits, while the connection that it was asked on lasts.
+    qint64 trustedBytes() const;
     //! Why it is not reachable, for people.
     QString trouble() const;
     ClamdStatus status() const;
@@ -53,7 +54,9 @@ private:
     bool look();
     std::expected<QByteArray, QString> askOnce(const std::function<void(ClamdConnection &)> &put);
     std::expected<QByteArray, QString> ask(const std::function<void(ClamdConnection &)> &put);
+    void letGo();
     bool tellsItsLimits();
+    bool isLimitKnown() const;
     void found(const ClamdVersion &version);
     void lost(const QString &why);
     void waitUntil(Deadline deadline);
@@ -63,11 +66,13 @@ private:
     Listener m_onChange;
     FileDescriptor m_stop; // eventfd
     std::unique_ptr<ClamdConnection> m_connection; // the thread's
+    Deadline m_nextProbe; // the thread's
     std::atomic<bool> m_isReachable{false};
-    std::atomic<qint64> m_trustedBytes{0};
     std::atomic<bool> m_isStopping{false};
-    mutable std::mutex m_mutex; // of the three below
+    mutable std::mutex m_mutex; // of all below but the thread
     std::condition_variable m_looked;
+    FileDescriptor m_probed; // the socket that clamd was asked for its limits on
+    qint64 m_trustedBytes = 0; // while that lasts
     std::optional<ClamdVersion> m_version;
     QString m_trouble;
     bool m_hasLooked = false;

@@ -7,6 +7,7 @@
 #include <array>
 #include <utility>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -23,6 +24,13 @@ constexpr char silentLimits[] =
     "counts "
     "as not scanned by it. Set AlertExceedsMax to yes in its settings, if it listens at a local "
     "socket.";
+
+//! True if the other end of \p socket has gone, whatever it has said before.
+bool isAtItsEnd(int socket)
+{
+    pollfd entry{socket, POLLRDHUP, 0};
+    return ::poll(&entry, 1, 0) != 0;
+}
 
 } // namespace
 
@@ -56,6 +64,15 @@ std::optional<ClamdVersion> ClamdWatch::version() const
 {
     const std::lock_guard lock(m_mutex);
     return m_version;
+}
+
+//! Looks at the connection itself: behind a socket that outlives clamd (systemd's), another one,
+//! with other settings, answers scans before our thread knows.
+qint64 ClamdWatch::trustedBytes() const
+{
+    const std::lock_guard lock(m_mutex);
+    const bool isTheSame = m_probed.isValid() && !isAtItsEnd(m_probed.get());
+    return isTheSame ? m_trustedBytes : Limits::maxUntoldClamdBytes;
 }
 
 QString ClamdWatch::trouble() const
@@ -93,13 +110,14 @@ void ClamdWatch::run()
         if (look()) {
             pause = Limits::leastClamdPause;
             m_pool.keepAlive(Clock::now() + Limits::clamdKeepAlivePatience);
-            waitUntil(Clock::now() + m_settings.pingInterval);
+            const Deadline next = Clock::now() + m_settings.pingInterval;
+            waitUntil(isLimitKnown() ? next : std::min(next, m_nextProbe));
         } else {
             waitUntil(Clock::now() + pause);
             pause = std::min(2 * pause, Limits::mostClamdPause);
         }
     }
-    m_connection.reset();
+    letGo();
 }
 
 //! True if clamd is there.
@@ -124,7 +142,7 @@ std::expected<QByteArray, QString> ClamdWatch::ask(
 {
     const bool isHeld = m_connection && m_connection->isQuiet();
     if (!isHeld)
-        m_connection.reset();
+        letGo();
     auto answer = askOnce(put);
     if (!answer && isHeld && !m_isStopping)
         answer = askOnce(put);
@@ -146,15 +164,29 @@ std::expected<QByteArray, QString> ClamdWatch::askOnce(
         auto answer =
             m_connection->advance(std::min(deadline, Clock::now() + Limits::clamdWaitSlice));
         if (!answer) {
-            m_connection.reset();
+            letGo();
             return std::unexpected(answer.error().words);
         }
         if (*answer)
             return std::move(**answer);
     }
-    m_connection.reset();
+    letGo();
     return std::unexpected(
         QStringLiteral("clamd at %1 does not answer").arg(m_settings.address.text()));
+}
+
+//! Who answers on the next connection may be another clamd: the limits are this one's.
+void ClamdWatch::letGo()
+{
+    m_connection.reset();
+    const std::lock_guard lock(m_mutex);
+    m_probed = FileDescriptor();
+}
+
+bool ClamdWatch::isLimitKnown() const
+{
+    const std::lock_guard lock(m_mutex);
+    return m_probed.isValid() || !m_settings.address.isLocalSocket(); // there it is never asked
 }
 
 //! True if clamd calls a content that is beyond all its limits so, and not OK.
@@ -173,16 +205,26 @@ bool ClamdWatch::tellsItsLimits()
 
 void ClamdWatch::found(const ClamdVersion &version)
 {
-    if (isReachable() && this->version() == version)
+    const bool isNews = !isReachable() || this->version() != version;
+    // Who ends the connection after each look at its limits is not asked for them all the time.
+    if (!isNews && (isLimitKnown() || Clock::now() < m_nextProbe))
         return;
     const bool isTold = tellsItsLimits();
-    m_trustedBytes = isTold ? Limits::maxClamdBytes : Limits::maxUntoldClamdBytes;
+    m_nextProbe = Clock::now() + Limits::mostClamdPause;
+    if (!isNews && !m_connection)
+        return; // it has gone meanwhile
+    const QString trouble = isTold
+        ? QString()
+        : QString::fromLatin1(silentLimits).arg(Limits::maxUntoldClamdBytes / Limits::mib);
     {
         const std::lock_guard lock(m_mutex);
+        m_trustedBytes = isTold ? Limits::maxClamdBytes : Limits::maxUntoldClamdBytes;
+        if (m_connection)
+            m_probed = FileDescriptor(::fcntl(m_connection->descriptor(), F_DUPFD_CLOEXEC, 0));
+        if (!isNews && m_trouble == trouble)
+            return;
         m_version = version;
-        m_trouble = isTold
-            ? QString()
-            : QString::fromLatin1(silentLimits).arg(Limits::maxUntoldClamdBytes / Limits::mib);
+        m_trouble = trouble;
     }
     m_isReachable = true;
     qCInfo(logScan).noquote() << "clamd is there:" << version.text();

@@ -35,15 +35,24 @@ FakeClamd::FakeClamd(Script script, Manners manners, Candour candour)
     , m_manners(std::move(manners))
     , m_candour(candour)
     , m_listener(listeningSocket(QFile::encodeName(address()), SOCK_STREAM))
-    , m_stop(::eventfd(0, EFD_CLOEXEC))
+    , m_wake(::eventfd(0, EFD_CLOEXEC))
     , m_thread([this] { run(); })
 {
 }
 
 FakeClamd::~FakeClamd()
 {
-    ::eventfd_write(m_stop.get(), 1);
+    m_isStopping = true;
+    ::eventfd_write(m_wake.get(), 1);
     m_thread.join();
+}
+
+void FakeClamd::restart(Candour candour)
+{
+    m_candour = candour;
+    m_restartsDue = 1;
+    ::eventfd_write(m_wake.get(), 1);
+    m_restartsDue.wait(1);
 }
 
 FakeClamd::Saying FakeClamd::decent(quint32 id, const QByteArray &command)
@@ -58,7 +67,7 @@ FakeClamd::Saying FakeClamd::decent(quint32 id, const QByteArray &command)
 void FakeClamd::run()
 {
     while (true) {
-        std::vector<pollfd> entries{{m_stop.get(), POLLIN, 0}, {m_listener.get(), POLLIN, 0}};
+        std::vector<pollfd> entries{{m_wake.get(), POLLIN, 0}, {m_listener.get(), POLLIN, 0}};
         bool isHurried = false;
         for (const auto &guest : m_guests) {
             entries.push_back(
@@ -66,8 +75,16 @@ void FakeClamd::run()
             isHurried |= !guest->sayings.empty();
         }
         ::poll(entries.data(), nfds_t(entries.size()), isHurried ? 1 : -1);
-        if (entries[0].revents != 0)
+        if (m_isStopping)
             return;
+        if (entries[0].revents != 0) {
+            eventfd_t times = 0;
+            ::eventfd_read(m_wake.get(), &times);
+            m_guests.clear();
+            m_restartsDue = 0;
+            m_restartsDue.notify_all();
+            continue;
+        }
         const size_t known = m_guests.size();
         for (size_t i = 0; i < known; ++i) {
             if (!serve(*m_guests[i], entries[i + 2].revents))
@@ -117,10 +134,13 @@ void FakeClamd::understand(Guest &guest)
                 && status.st_size == Limits::clamdLimitProbeBytes;
             guest.passed.clear();
             if (isProbe) {
+                ++m_probes;
                 const QByteArray words = m_candour == Candour::Silent
                     ? "OK"
                     : "Heuristics.Limits.Exceeded.MaxFileSize FOUND";
-                say(guest, {QByteArray::number(guest.id) + ": fd[7]: " + words + '\0'});
+                say(guest,
+                    {QByteArray::number(guest.id) + ": fd[7]: " + words + '\0',
+                        m_candour == Candour::Curt ? Then::Close : Then::Wait});
             } else {
                 ++m_questions;
                 say(guest, m_script(guest.id, ClamdWay::File));

@@ -33,6 +33,7 @@ public:
     enum class Candour : quint8 {
         Telling, //!< so
         Silent, //!< OK
+        Curt, //!< so, and ends the session
     };
     //! One answer, to the byte.
     struct Saying {
@@ -50,6 +51,10 @@ public:
     ~FakeClamd();
     Q_DISABLE_COPY_MOVE(FakeClamd)
 
+    //! Ends all sessions and goes on with other settings, as if started anew behind a socket that
+    //! is somebody else's: who connects meanwhile only waits.
+    void restart(Candour candour);
+
     static Saying decent(quint32 id, const QByteArray &command);
 
     QString address() const { return m_directory.filePath(QStringLiteral("fake")); }
@@ -57,6 +62,8 @@ public:
     int connections() const { return m_connections; }
     //! Scans asked for.
     int questions() const { return m_questions; }
+    //! Times that it was asked for its limits.
+    int probes() const { return m_probes; }
 
 private:
     struct Guest;
@@ -70,12 +77,15 @@ private:
 
     const Script m_script;
     const Manners m_manners;
-    const Candour m_candour;
+    std::atomic<Candour> m_candour;
     QTemporaryDir m_directory;
     FileDescriptor m_listener;
-    FileDescriptor m_stop; // eventfd
+    FileDescriptor m_wake; // eventfd: to stop, or to restart
+    std::atomic<bool> m_isStopping{false};
+    std::atomic<int> m_restartsDue{0};
     std::atomic<int> m_connections{0};
     std::atomic<int> m_questions{0};
+    std::atomic<int> m_probes{0};
     std::vector<std::unique_ptr<Guest>> m_guests; // the thread's
     std::thread m_thread;
 };
