@@ -139,6 +139,8 @@ private Q_SLOTS:
     void settle_claimLost_changesNothing();
     void postpone_owed_waitsForItsPause();
     void giveBack_owed_isDueAtOnce();
+    void begin_processEnds_isAnAttempt();
+    void begin_restedOrGivenBack_isNone();
     void oweAgain_otherRules_oncePerDigest();
     void oweAgain_boundedByAgeAndCount();
     void claimByHash_threatElsewhere_findsAllThatGotIt();
@@ -600,6 +602,45 @@ void tst_ReleaseHistory::giveBack_owed_isDueAtOnce()
     const auto again = history->claimOwed(1);
     QCOMPARE(again->size(), size_t(1));
     QCOMPARE(again->front().record.attempts, 0);
+}
+
+void tst_ReleaseHistory::begin_processEnds_isAnAttempt()
+{
+    QVERIFY(open()->record(owedRecord(1)));
+    QVERIFY(open()->record(owedRecord(2)));
+    for (int tries = 1; tries <= 3; ++tries) {
+        QCOMPARE(runInChild([this] {
+            ReleaseHistory history(m_path);
+            const auto claims = history.claimOwed(2);
+            if (!claims || claims->size() != 2 || !history.begin(claims->front()).value_or(false))
+                return 1;
+            ::raise(SIGKILL);
+            return 2;
+        }),
+            QStringLiteral("signal 9"));
+        QCOMPARE(open()->find(1)->attempts, tries);
+        QCOMPARE(open()->find(2)->attempts, 0); // was claimed, and not tried
+    }
+}
+
+void tst_ReleaseHistory::begin_restedOrGivenBack_isNone()
+{
+    const auto history = open();
+    QVERIFY(history->record(owedRecord()));
+    auto claims = history->claimOwed(1);
+    QCOMPARE(history->begin(claims->front()).value_or(false), true);
+    QCOMPARE(history->begin(claims->front()).value_or(false), true);
+    QCOMPARE(history->find(1)->attempts, 1); // not twice
+    QCOMPARE(history->rest(claims->front()).value_or(false), true);
+    QCOMPARE(history->find(1)->attempts, 0);
+    QCOMPARE(history->begin(claims->front()).value_or(false), true);
+    QVERIFY(history->giveBack(*claims));
+    QCOMPARE(history->find(1)->attempts, 0);
+    QCOMPARE(history->begin(claims->front()).value_or(true), false); // not ours any more
+    claims = history->claimOwed(1);
+    QCOMPARE(history->begin(claims->front()).value_or(false), true);
+    QVERIFY(*history->postpone(claims->front(), std::chrono::milliseconds(0)));
+    QCOMPARE(history->find(1)->attempts, 1); // nor here
 }
 
 void tst_ReleaseHistory::oweAgain_otherRules_oncePerDigest()

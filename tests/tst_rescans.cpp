@@ -16,6 +16,7 @@
 #include <QTemporaryDir>
 #include <QTest>
 
+#include <atomic>
 #include <csignal>
 #include <set>
 
@@ -42,7 +43,7 @@ QByteArray sha256Of(const QByteArray &bytes)
 }
 
 //! Says what it is told to, and keeps what it is asked.
-class FakeBackend final : public ScanBackend {
+class FakeBackend : public ScanBackend {
 public:
     ContentForm contentForm() const override { return ContentForm::File; }
     void start() override { }
@@ -131,10 +132,12 @@ private Q_SLOTS:
     void restart_whileScanning_isScannedAgain();
     void kill_afterRecord_isScannedOnceByTheNext();
     void kill_whileTelling_isToldByTheNext();
+    void kill_byTheFileEachTime_isGivenUp();
     void twoAtOnce_eachThreatIsToldOnce();
     void noRoom_owed_isScannedWhenThereIs_data();
     void noRoom_owed_isScannedWhenThereIs();
     void noRoom_pauses_growAndWakeEndsThem();
+    void noRoom_whileWaiting_isNoAttempt();
     void scan_failing_isGivenUp();
     void scan_othersWait_comesLast();
     void rules_changed_recentOnesAreJudgedAgain();
@@ -143,6 +146,7 @@ private Q_SLOTS:
     void use_otherBackend_scansThere();
     void record_refused_saysWhy();
     void history_brokenOrUnfit_isToldAndNothingHangs();
+    void history_failsAfterSettling_whatIsSettledIsTold();
 
 private:
     QString path(const char *name) const { return m_directory->filePath(QString::fromUtf8(name)); }
@@ -416,6 +420,22 @@ static int scanAndDie(const QString &historyPath)
     return QCoreApplication::exec();
 }
 
+//! The scan itself is the end of it, as of a scanner in the same process that has a fault.
+static int scanAndCrash(const QString &historyPath)
+{
+    struct CrashingBackend final : FakeBackend {
+        std::optional<Reason> submit(std::shared_ptr<ScanRequest>) override
+        {
+            ::raise(SIGKILL);
+            return std::nullopt;
+        }
+    } backend;
+    Rescans rescans(backend, historyPath, quickSettings());
+    QObject::connect(&rescans, &Rescans::idle, [] { QCoreApplication::quit(); });
+    rescans.start();
+    return QCoreApplication::exec();
+}
+
 static QString endOfChild(const QStringList &arguments)
 {
     QProcess child;
@@ -429,7 +449,8 @@ static QString endOfChild(const QStringList &arguments)
 
 void tst_Rescans::kill_afterRecord_isScannedOnceByTheNext()
 {
-    constexpr int count = 10;
+    // Each may be killed when it has just begun with the first file.
+    constexpr int count = Limits::maxRescanAttempts;
     for (int i = 0; i < count; ++i) {
         QCOMPARE(
             endOfChild({QStringLiteral("--record"), m_path, path("file-" + QByteArray::number(i))}),
@@ -457,6 +478,27 @@ void tst_Rescans::kill_whileTelling_isToldByTheNext()
     bench.rescans.start();
     AWAIT(bench.threats.size() == 1);
     AWAIT(counts().owed == 0);
+}
+
+void tst_Rescans::kill_byTheFileEachTime_isGivenUp()
+{
+    {
+        ReleaseHistory history(m_path);
+        QVERIFY(history.record(releasedFile(path("killer"), harmless)));
+        QVERIFY(history.record(releasedFile(path("behind"), threat)));
+    }
+    for (int tries = 1; tries <= Limits::maxRescanAttempts; ++tries) {
+        QCOMPARE(endOfChild({QStringLiteral("--crash"), m_path}), QStringLiteral("killed"));
+        QCOMPARE(ReleaseHistory(m_path).find(1)->attempts, tries);
+    }
+    RescanBench bench(m_path);
+    bench.rescans.start();
+    AWAIT(bench.settled.size() == 2);
+    QCOMPARE(bench.settled.front().id, 1);
+    QCOMPARE(bench.settled.front().ending, Ending::GivenUp);
+    QCOMPARE(bench.settled.front().verdict, Verdict::NotScanned);
+    QCOMPARE(bench.threats.size(), size_t(1)); // what is behind it is scanned all the same
+    QCOMPARE(ReleaseHistory(m_path).find(1)->ending, Ending::GivenUp);
 }
 
 void tst_Rescans::twoAtOnce_eachThreatIsToldOnce()
@@ -550,6 +592,25 @@ void tst_Rescans::noRoom_pauses_growAndWakeEndsThem()
     backend.refusal.reset();
     rescans.wake();
     QCOMPARE(backend.requests.size(), size_t(1));
+}
+
+void tst_Rescans::noRoom_whileWaiting_isNoAttempt()
+{
+    FakeBackend backend;
+    backend.refusal = Reason::QueueFull;
+    auto settings = quickSettings();
+    settings.mostPause = std::chrono::hours(1);
+    Rescans rescans(backend, m_path, settings);
+    rescans.start();
+    rescans.record(releasedFile(path("file"), harmless));
+    AWAIT(backend.submitted >= 2);
+    AWAIT(ReleaseHistory(m_path).find(1)->attempts == 0);
+    backend.refusal.reset();
+    rescans.wake();
+    AWAIT(backend.requests.size() == 1);
+    AWAIT(ReleaseHistory(m_path).find(1)->attempts == 1);
+    backend.requests.back()->answer(ScanResult::notScanned(Reason::QueueFull));
+    AWAIT(ReleaseHistory(m_path).find(1)->attempts == 0);
 }
 
 void tst_Rescans::scan_failing_isGivenUp()
@@ -726,12 +787,38 @@ void tst_Rescans::history_brokenOrUnfit_isToldAndNothingHangs()
     AWAIT(!bench.troubles.isEmpty());
 }
 
+void tst_Rescans::history_failsAfterSettling_whatIsSettledIsTold()
+{
+    const QString file = path("file");
+    QVERIFY(ReleaseHistory(m_path).record(releasedFile(file, threat)));
+    QVERIFY(QFile::remove(file));
+    auto settings = quickSettings();
+    std::atomic<bool> isBreaking = true;
+    settings.history.now = [this, &isBreaking] {
+        // Once it is settled, there is no file to look further in.
+        ReleaseHistory history(m_path);
+        if (isBreaking && history.find(1)->state == State::Settled) {
+            isBreaking = false;
+            QFile::rename(path("state"), path("away"));
+            writeFile(path("state"), "");
+        }
+        return QDateTime::currentDateTimeUtc();
+    };
+    RescanBench bench(m_path, settings);
+    bench.rescans.start();
+    AWAIT(!bench.troubles.isEmpty());
+    QCOMPARE(bench.settled.size(), size_t(1));
+    QCOMPARE(bench.settled.front().ending, Ending::Gone);
+}
+
 int main(int argc, char *argv[])
 {
     QCoreApplication application(argc, argv);
     const QStringList arguments = QCoreApplication::arguments();
     if (arguments.value(1) == QStringLiteral("--record"))
         return recordAndWait(arguments.value(2), arguments.value(3));
+    if (arguments.value(1) == QStringLiteral("--crash"))
+        return scanAndCrash(arguments.value(2));
     if (arguments.value(1) == QStringLiteral("--die"))
         return scanAndDie(arguments.value(2));
     tst_Rescans test;

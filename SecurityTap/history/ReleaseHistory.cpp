@@ -283,14 +283,28 @@ void ReleaseHistory::emptyJournal(const ReleaseRecord &settled)
         m_database->emptyJournal();
 }
 
+//! From what there were when it was claimed, so that it does no harm to say so twice.
+std::expected<bool, QString> ReleaseHistory::count(const Claim &claim, int begun)
+{
+    return m_database->transact<bool>(Durability::Soon, [&, this](bool &isOurs) {
+        Statement update(
+            *m_database, "UPDATE releases SET attempts=? WHERE id=? AND claim=? AND state=1");
+        update << claim.record.attempts + begun << claim.record.id << claim.token;
+        if (!update.run())
+            return false;
+        isOurs = update.rowsChanged() == 1;
+        return true;
+    });
+}
+
 std::expected<void, QString> ReleaseHistory::giveBack(std::span<const Claim> claims)
 {
     return m_database->transact(Durability::Soon, [&, this] {
         return std::ranges::all_of(claims, [this](const Claim &claim) {
             Statement update(*m_database,
-                "UPDATE releases SET state=0, claim='', claimant='', claim_until_ms=0"
-                " WHERE id=? AND claim=?");
-            update << claim.record.id << claim.token;
+                "UPDATE releases SET state=0, claim='', claimant='', claim_until_ms=0,"
+                " attempts=? WHERE id=? AND claim=?");
+            update << claim.record.attempts << claim.record.id << claim.token;
             return update.run();
         });
     });
@@ -302,8 +316,9 @@ std::expected<bool, QString> ReleaseHistory::postpone(
     return m_database->transact<bool>(Durability::Soon, [&, this](bool &isOurs) {
         Statement update(*m_database,
             "UPDATE releases SET state=0, claim='', claimant='', claim_until_ms=0,"
-            " attempts=attempts+1, due_ms=? WHERE id=? AND claim=? AND state=1");
-        update << nowMs() + std::min<qint64>(pause.count(), longestPauseMs) << claim.record.id
+            " attempts=?, due_ms=? WHERE id=? AND claim=? AND state=1");
+        update << claim.record.attempts + 1
+               << nowMs() + std::min<qint64>(pause.count(), longestPauseMs) << claim.record.id
                << claim.token;
         if (!update.run())
             return false;

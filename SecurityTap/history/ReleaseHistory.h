@@ -95,6 +95,11 @@ public:
         const Claim &claim, ReleaseRecord::Ending ending, const ScanResult &result);
     //! The threat \p result was told. False if the claim had ended.
     std::expected<bool, QString> told(const Claim &claim, const ScanResult &result);
+    //! A scan of it begins: that is an attempt, which fails if the process does not outlive it.
+    //! False if the claim had ended.
+    std::expected<bool, QString> begin(const Claim &claim) { return count(claim, 1); }
+    //! It has not begun after all.
+    std::expected<bool, QString> rest(const Claim &claim) { return count(claim, 0); }
     //! Owed again at once, as if it had not been claimed.
     std::expected<void, QString> giveBack(std::span<const Claim> claims);
     //! Owed again after \p pause, with one failed attempt more.
@@ -122,6 +127,7 @@ public:
 private:
     std::expected<std::vector<Claim>, QString> claim(
         const char *sql, const std::vector<QVariant> &values, int limit);
+    std::expected<bool, QString> count(const Claim &claim, int begun);
     std::expected<Settled, QString> announceable(const Claim &claim, const ScanResult &result);
     std::optional<bool> end(const Claim &claim, ReleaseRecord::State from,
         ReleaseRecord::Ending ending, const ScanResult &result);

@@ -51,7 +51,7 @@ struct ReleaseRecord {
     QDateTime releasedAt; //!< UTC
     State state = State::Owed;
     Ending ending = Ending::None;
-    int attempts = 0; //!< scans that failed since it was owed
+    int attempts = 0; //!< scans that failed, or whose process ended, since it was owed
 };
 
 //! \brief True if \p result is no verdict and another scan may reach one: then what is released

@@ -54,39 +54,61 @@ RescanDesk::~RescanDesk()
         (void)m_history.giveBack(m_begun); // else our end does it
 }
 
-std::expected<NextRescan, QString> RescanDesk::next()
+NextRescan RescanDesk::next()
 {
     NextRescan next;
     while (true) {
-        if (m_claims.empty()) {
-            auto claims = m_history.claimOwed(Limits::rescansClaimed);
-            if (!claims)
-                return std::unexpected(claims.error());
-            std::ranges::move(*claims, std::back_inserter(m_claims));
-        }
-        if (m_claims.empty()) {
-            const auto due = m_history.nextDue();
-            if (!due)
-                return std::unexpected(due.error());
-            next.due = due->value_or(next.due);
+        const auto isDone = advance(next);
+        if (!isDone)
+            next.trouble = isDone.error();
+        if (!isDone || *isDone)
             return next;
-        }
-        const Claim claim = std::move(m_claims.front());
-        m_claims.pop_front();
-        begin(claim);
-        auto fetched = fetch(claim);
-        if (fetched) {
-            next.fetched = std::make_shared<const FetchedRelease>(std::move(*fetched));
-            return next;
-        }
-        auto settled = settleLost(claim, fetched.error());
-        if (!settled) {
-            putBack(claim);
-            return std::unexpected(settled.error());
-        }
-        if (*settled)
-            next.settled.push_back(std::move(**settled));
     }
+}
+
+//! Sees to one claim. True if that was all for now.
+std::expected<bool, QString> RescanDesk::advance(NextRescan &next)
+{
+    if (m_claims.empty()) {
+        auto claims = m_history.claimOwed(Limits::rescansClaimed);
+        if (!claims)
+            return std::unexpected(claims.error());
+        std::ranges::move(*claims, std::back_inserter(m_claims));
+    }
+    if (m_claims.empty()) {
+        const auto due = m_history.nextDue();
+        if (!due)
+            return std::unexpected(due.error());
+        next.due = due->value_or(next.due);
+        return true;
+    }
+    const Claim claim = std::move(m_claims.front());
+    m_claims.pop_front();
+    begin(claim);
+    // Counted before anything is done with the file: it may be the end of us.
+    const auto isOurs = m_history.begin(claim);
+    if (!isOurs) {
+        putBack(claim);
+        return std::unexpected(isOurs.error());
+    }
+    if (!*isOurs) {
+        drop(claim);
+        return false;
+    }
+    const bool isWornOut = claim.record.attempts >= Limits::maxRescanAttempts;
+    auto fetched = isWornOut ? std::unexpected(Lost(FileLoss::Unreadable)) : fetch(claim);
+    if (fetched) {
+        next.fetched = std::make_shared<const FetchedRelease>(std::move(*fetched));
+        return true;
+    }
+    auto settled = settleLost(claim, fetched.error());
+    if (!settled) {
+        putBack(claim);
+        return std::unexpected(settled.error());
+    }
+    if (*settled)
+        next.settled.push_back(std::move(**settled));
+    return false;
 }
 
 std::expected<FetchedRelease, RescanDesk::Lost> RescanDesk::fetch(const Claim &claim) const

@@ -22,7 +22,8 @@ struct FetchedRelease {
 //! \brief What there is to be done.
 struct NextRescan {
     std::shared_ptr<const FetchedRelease> fetched; //!< null: nothing now
-    std::vector<ReleaseRecord> settled; //!< on the way: gone, changed, too large
+    std::vector<ReleaseRecord> settled; //!< on the way: gone, changed, too large, given up
+    QString trouble; //!< why it went no further; what is settled, is
     std::chrono::milliseconds due = Limits::mostRescanPause; //!< then it is worth asking again
 };
 
@@ -51,12 +52,16 @@ public:
 
     ReleaseHistory &history() { return m_history; }
 
-    std::expected<NextRescan, QString> next();
+    NextRescan next();
     //! The scan of \p fetched came to \p result.
     std::expected<Settlement, QString> settle(
         const FetchedRelease &fetched, const ScanResult &result);
     //! The scan failed, and another may not: later, or never if it has failed too often; true then.
     std::expected<bool, QString> postpone(const FetchedRelease &fetched, const ScanResult &result);
+    //! A scan of \p claim begins, after it has rested.
+    std::expected<bool, QString> resume(const Claim &claim) { return m_history.begin(claim); }
+    //! \p claim waits for room: that its process ends is not its fault.
+    std::expected<bool, QString> rest(const Claim &claim) { return m_history.rest(claim); }
     //! \p claim is not being scanned any more: it is the next one.
     void putBack(const Claim &claim);
     //! There is no room for scans: others may have some.
@@ -68,6 +73,7 @@ public:
 private:
     using Lost = std::variant<FileLoss, Reason>;
 
+    std::expected<bool, QString> advance(NextRescan &next);
     std::expected<FetchedRelease, Lost> fetch(const Claim &claim) const;
     std::expected<std::optional<ReleaseRecord>, QString> settleLost(
         const Claim &claim, const Lost &lost);

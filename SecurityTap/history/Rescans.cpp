@@ -207,28 +207,27 @@ void Rescans::look()
     if (m_scan)
         return submit();
     m_state = State::Fetching;
-    ask(
-        [](RescanDesk &desk) {
-            return std::make_shared<std::expected<NextRescan, QString>>(desk.next());
-        },
-        [this](const std::shared_ptr<std::expected<NextRescan, QString>> &next) {
+    ask([](RescanDesk &desk) { return desk.next(); },
+        [this](const NextRescan &next) {
             m_state = State::Idle;
-            if (*next)
-                return onNext(**next);
-            complain(next->error());
-            awaitRoom();
+            onNext(next);
         });
 }
 
 void Rescans::onNext(const NextRescan &next)
 {
     m_scan = next.fetched;
+    m_isCounted = m_scan != nullptr;
+    if (!next.trouble.isEmpty())
+        complain(next.trouble);
     for (const ReleaseRecord &record : next.settled)
         Q_EMIT settled(record);
     if (m_state != State::Idle)
         return; // a slot has begun something
     if (m_scan)
         return submit();
+    if (!next.trouble.isEmpty())
+        return awaitRoom();
     m_timer.start(std::min(next.due, std::chrono::milliseconds(Limits::mostRescanPause)));
     Q_EMIT idle();
 }
@@ -259,6 +258,13 @@ void Rescans::submit()
         return settle(ScanResult::notScanned(*refusal));
     }
     m_request = id;
+    if (!std::exchange(m_isCounted, true)) {
+        ask([scan = m_scan](RescanDesk &desk) { return desk.resume(scan->claim); },
+            [this](const std::expected<bool, QString> &resumed) {
+                if (!resumed)
+                    complain(resumed.error());
+            });
+    }
 }
 
 void Rescans::onResult(quint64 attempt, const ScanResult &result)
@@ -288,9 +294,12 @@ void Rescans::awaitRoom()
     // Its bytes take room, too.
     const auto scan = m_pause < m_settings.mostPause ? nullptr : std::exchange(m_scan, nullptr);
     m_pause = std::min(2 * m_pause, m_settings.mostPause);
-    m_thread->post([desk = m_desk, scan] {
+    const auto resting = std::exchange(m_isCounted, false) ? m_scan : nullptr;
+    m_thread->post([desk = m_desk, scan, resting] {
         if (scan)
             desk->desk->putBack(scan->claim);
+        if (resting)
+            (void)desk->desk->rest(resting->claim); // else it is an attempt
         desk->desk->giveBack();
     });
     Q_EMIT idle();

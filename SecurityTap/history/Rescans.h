@@ -127,6 +127,7 @@ private:
     QTimer m_timer;
     State m_state = State::Stopped;
     std::shared_ptr<const FetchedRelease> m_scan; // being scanned, or waiting for room
+    bool m_isCounted = false; // that m_scan is being tried
     quint64 m_request = 0; // of the backend
     quint64 m_attempts = 0; // so that an answer of before does not count
     bool m_awaitsRoom = false;
