@@ -145,6 +145,7 @@ private Q_SLOTS:
     void oweAgain_boundedByAgeAndCount();
     void claimByHash_threatElsewhere_findsAllThatGotIt();
     void purge_old_saysWhatWasNeverScanned();
+    void purge_foundAndNotTold_isKeptLongerNotForEver();
     void forget_record_isGone();
     void file_isItsUsersAlone();
     void file_broken_isMovedAside_data();
@@ -715,6 +716,31 @@ void tst_ReleaseHistory::purge_old_saysWhatWasNeverScanned()
     QCOMPARE(dropped->front().sha256, hashNumber(1));
     QCOMPARE(history->counts()->records, 1);
     QVERIFY(history->purge()->empty());
+}
+
+void tst_ReleaseHistory::purge_foundAndNotTold_isKeptLongerNotForEver()
+{
+    QCOMPARE(runInChild([this] {
+        ReleaseHistory history(m_path);
+        ReleaseRecord pathless = owedRecord();
+        pathless.path.clear();
+        if (!history.record(pathless))
+            return 1;
+        const auto claims = history.claimByHash(hashNumber(1), 1);
+        const auto settled = history.settle(claims->front(), Ending::Scanned, threatResult());
+        if (settled && *settled == ReleaseHistory::Settled::ThreatToTell)
+            ::raise(SIGKILL);
+        return 2;
+    }),
+        QStringLiteral("signal 9"));
+    const auto history = open();
+    m_now = m_now.addDays(59);
+    QVERIFY(history->purge()->empty());
+    m_now = m_now.addDays(2);
+    const auto dropped = history->purge();
+    QCOMPARE(dropped->size(), size_t(1));
+    QCOMPARE(dropped->front().sha256, hashNumber(1));
+    QCOMPARE(history->counts()->records, 0);
 }
 
 void tst_ReleaseHistory::forget_record_isGone()

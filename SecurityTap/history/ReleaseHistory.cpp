@@ -5,10 +5,8 @@
 #include "SecurityTap/history/Lease_p.h"
 #include "SecurityTap/history/ReleaseRow_p.h"
 #include "SecurityTap/history/StateDatabase_p.h"
-#include "SecurityTap/store/KeptAddress.h"
 
 #include <QDir>
-#include <QFileInfo>
 
 #include <algorithm>
 #include <limits>
@@ -23,6 +21,7 @@ using Statement = StateDatabase::Statement;
 using Durability = StateDatabase::Durability;
 
 constexpr qint64 longestPauseMs = std::chrono::milliseconds(Limits::mostRescanPause).count();
+constexpr int foundAges = 2; // so much longer a threat is kept that is not told yet
 constexpr int slackShare = 100; // beyond the bound, one part in so many goes with the first
 
 // The numbers of the states and verdicts in the file, where statements say them.
@@ -39,35 +38,6 @@ bool isThreat(Verdict verdict)
 bool isOwedFirstScan(const ReleaseRecord &record)
 {
     return record.state != State::Settled && record.verdict == Verdict::NotScanned;
-}
-
-//! Links in the way to the file may lead elsewhere tomorrow; one in its place is not ours.
-QString lastingPath(const QString &path)
-{
-    const QFileInfo file(path);
-    const QString directory = QFileInfo(file.path()).canonicalFilePath();
-    return directory.isEmpty() ? QDir::cleanPath(path) : QDir(directory).filePath(file.fileName());
-}
-
-QUrl lastingUrl(const QUrl &url)
-{
-    return url.adjusted(unkeptAddressParts);
-}
-
-//! \p record as it is kept.
-ReleaseRecord kept(ReleaseRecord record)
-{
-    if (!record.path.isEmpty())
-        record.path = lastingPath(record.path);
-    record.url = lastingUrl(record.url);
-    record.referrer = lastingUrl(record.referrer);
-    if (record.privacy == Download::Privacy::Private) {
-        record.url.clear();
-        record.referrer.clear();
-        record.name.clear();
-        record.mimeType.clear();
-    }
-    return record;
 }
 
 QByteArray hashOf(const ReleaseRecord &record, const ScanResult &result)
@@ -346,11 +316,13 @@ std::expected<int, QString> ReleaseHistory::oweAgain(
 
 std::expected<std::vector<ReleaseRecord>, QString> ReleaseHistory::purge()
 {
-    const qint64 oldest = nowMs() - std::chrono::milliseconds(m_settings.maxAge).count();
+    const qint64 now = nowMs();
+    const qint64 age = std::chrono::milliseconds(m_settings.maxAge).count();
     return m_database->transact<std::vector<ReleaseRecord>>(
         Durability::Soon, [&, this](std::vector<ReleaseRecord> &owed) {
-            const auto rows = selectReleases(*m_database, "WHERE released_ms<? AND state<>2",
-                {oldest}, {}, std::numeric_limits<int>::max());
+            const auto rows =
+                selectReleases(*m_database, "WHERE released_ms<? AND (state<>2 OR released_ms<?)",
+                    {now - age, now - foundAges * age}, {}, std::numeric_limits<int>::max());
             return rows && drop(*rows, owed) && dropBeyond(m_settings.maxRecords, owed);
         });
 }

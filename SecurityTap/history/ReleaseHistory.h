@@ -111,7 +111,8 @@ public:
     std::expected<int, QString> oweAgain(
         const QByteArray &rulesDigest, const QDateTime &since, int limit);
 
-    //! Drops what is older than Settings::maxAge or too much. Those that were owed a first scan.
+    //! Drops what is older than Settings::maxAge (twice that: a threat not told yet) or too much.
+    //! Those that were owed a first scan.
     std::expected<std::vector<ReleaseRecord>, QString> purge();
     std::expected<bool, QString> forget(qint64 id);
 

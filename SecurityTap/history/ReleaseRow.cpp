@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/history/ReleaseRow_p.h"
 
+#include "SecurityTap/store/KeptAddress.h"
+
+#include <QDir>
+#include <QFileInfo>
+
 #include <algorithm>
 
 namespace Sentinel {
@@ -47,7 +52,34 @@ ReleaseRow releaseRow(const StateDatabase::Statement &found)
     return row;
 }
 
+QUrl lastingUrl(const QUrl &url)
+{
+    return url.adjusted(unkeptAddressParts);
+}
+
 } // namespace
+
+QString lastingPath(const QString &path)
+{
+    const QFileInfo file(path);
+    const QString directory = QFileInfo(file.path()).canonicalFilePath();
+    return directory.isEmpty() ? QDir::cleanPath(path) : QDir(directory).filePath(file.fileName());
+}
+
+ReleaseRecord kept(ReleaseRecord record)
+{
+    if (!record.path.isEmpty())
+        record.path = lastingPath(record.path);
+    record.url = lastingUrl(record.url);
+    record.referrer = lastingUrl(record.referrer);
+    if (record.privacy == Download::Privacy::Private) {
+        record.url.clear();
+        record.referrer.clear();
+        record.name.clear();
+        record.mimeType.clear();
+    }
+    return record;
+}
 
 qint64 insertRelease(StateDatabase &database, const ReleaseRecord &record)
 {

@@ -17,6 +17,13 @@ struct ReleaseRow {
     qint64 claimUntilMs = 0;
 };
 
+//! \brief \p path as it is kept: links in the way to the file may lead elsewhere tomorrow; one in
+//! its place is not ours.
+QString lastingPath(const QString &path);
+
+//! \brief \p record as it is kept.
+ReleaseRecord kept(ReleaseRecord record);
+
 //! \brief Adds \p record. Its id, or 0: the transaction fails.
 qint64 insertRelease(StateDatabase &database, const ReleaseRecord &record);
 
