@@ -44,6 +44,7 @@ private Q_SLOTS:
     void resolve_whatIsNotAsked_isRefused();
     void unscanned_released_isScannedLater();
     void unscanned_threat_isTakenFromWhereItWasReleasedTo();
+    void unscanned_threat_isJudgedByWhatItsBytesAre();
     void unscanned_changedMeanwhile_isLeftAlone();
     void unscanned_processEnded_isScannedByTheNext();
     void everyDecision_isInTheAuditLog();
@@ -261,6 +262,22 @@ void CustodyTest::unscanned_threat_isTakenFromWhereItWasReleasedTo()
     QTRY_COMPARE_WITH_TIMEOUT(
         events(QStringLiteral("quarantine-add")).size(), size_t(1), patienceMs);
     QCOMPARE(events(QStringLiteral("late-threat")).size(), size_t(1));
+}
+
+void CustodyTest::unscanned_threat_isJudgedByWhatItsBytesAre()
+{
+    const QString path = releasedBlindly(threat);
+    const auto tap = make([](TapSettings &settings) {
+        settings.policy.clauses.push_back(
+            *PolicyClause::parse(QStringLiteral("block if verdict=Malicious type=text")));
+    });
+    std::optional<Disposition> taken;
+    connect(tap.get(), &SecurityTap::lateThreat, this,
+        [&taken](const LateThreat &, Disposition disposition) { taken = disposition; });
+    QTRY_VERIFY_WITH_TIMEOUT(taken, patienceMs);
+    QCOMPARE(*taken, Disposition::Block);
+    QVERIFY(QFile::exists(path));
+    QVERIFY(quarantined().empty());
 }
 
 void CustodyTest::unscanned_changedMeanwhile_isLeftAlone()

@@ -297,7 +297,7 @@ void Custody::judgeBy(const QByteArray &rulesDigest)
 
 void Custody::onLateThreat(const LateThreat &threat, const Rescans::Done &done)
 {
-    const auto facts = PolicyFacts::of(downloadOf(threat.record), threat.result, FileType::Unknown,
+    const auto facts = PolicyFacts::of(downloadOf(threat.record), threat.result, threat.fileType,
         threat.record.sizeBytes, PolicyFacts::Extent::Whole);
     const PolicyExceptions::View allowed = exceptions();
     const Decision decision = decide(m_policy, facts, *allowed, QDateTime::currentDateTimeUtc());

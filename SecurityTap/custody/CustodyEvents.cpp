@@ -113,8 +113,8 @@ QuarantineRecord quarantineRecordOf(const LateThreat &threat, const Decision &de
 
 AuditEvent lateEventOf(AuditAction action, const LateThreat &threat, const Decision &decision)
 {
-    AuditEvent event =
-        AuditEvent::about(action, downloadOf(threat.record), lateOutcomeOf(threat, decision));
+    AuditEvent event = AuditEvent::about(
+        action, downloadOf(threat.record), lateOutcomeOf(threat, decision), threat.fileType);
     event.path = threat.record.path;
     event.clause = decision.name;
     return event;

@@ -3,6 +3,7 @@
 
 #include "SecurityTap/history/ReleaseRecord.h"
 #include "ipc/FileDescriptor.h"
+#include "ipc/FileType.h"
 #include "ipc/ScanResult.h"
 
 #include <QMetaType>
@@ -18,6 +19,7 @@ struct LateThreat {
     //! The released file, open for reading, if it is the very one and holds these bytes; else null,
     //! and nothing is to be done to what may be at its path. Read it by offset (pread).
     std::shared_ptr<const FileDescriptor> file;
+    FileType fileType = FileType::Unknown; //!< as its bytes say; not known if they are not at hand
 };
 
 } // namespace Sentinel

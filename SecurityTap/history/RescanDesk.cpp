@@ -3,6 +3,7 @@
 
 #include "SecurityTap/content/ContentFile.h"
 #include "SecurityTap/content/FileCopy.h"
+#include "SecurityTap/content/FileType.h"
 #include "SecurityTap/content/Sha256.h"
 
 #include <sys/mman.h>
@@ -37,6 +38,11 @@ QByteArray sha256Of(const Content &content)
     Sha256 hash;
     hash.add(content.span());
     return hash.result();
+}
+
+FileType fileTypeOf(const FetchedRelease &fetched)
+{
+    return sniffFileType(fetched.content->span(), fetched.claim.record.mimeType);
 }
 
 } // namespace
@@ -185,7 +191,8 @@ std::expected<RescanDesk::Settlement, QString> RescanDesk::settle(
     }
     const ReleaseRecord &record = claim.record;
     const bool isTheSame = isUnchanged(record.path, fetched.file->get(), record.stamp);
-    settlement.threats.push_back({record, result, isTheSame ? fetched.file : nullptr});
+    settlement.threats.push_back(
+        {record, result, isTheSame ? fetched.file : nullptr, fileTypeOf(fetched)});
     // The same bytes may have gone elsewhere, too.
     if (auto others = settleOthers(result.withSha256(record.sha256), settlement.threats); !others)
         settlement.trouble = others.error();
@@ -263,7 +270,8 @@ std::expected<void, QString> RescanDesk::settleOthers(
         }
         const auto fetched =
             claim.record.path.isEmpty() ? std::unexpected(Lost(FileLoss::Gone)) : fetch(claim);
-        threats.push_back({claim.record, threat, fetched ? fetched->file : nullptr});
+        threats.push_back({claim.record, threat, fetched ? fetched->file : nullptr,
+            fetched ? fileTypeOf(*fetched) : FileType::Unknown});
     }
     return {};
 }
