@@ -609,6 +609,7 @@ void tst_Rescans::noRoom_whileWaiting_isNoAttempt()
     rescans.wake();
     AWAIT(backend.requests.size() == 1);
     AWAIT(ReleaseHistory(m_path).find(1)->attempts == 1);
+    backend.refusal = Reason::QueueFull; // or the next one would be an attempt, soon
     backend.requests.back()->answer(ScanResult::notScanned(Reason::QueueFull));
     AWAIT(ReleaseHistory(m_path).find(1)->attempts == 0);
 }
