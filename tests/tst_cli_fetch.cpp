@@ -4,6 +4,7 @@
 // and after its verdict, or not at all.
 #include "Sentinel/ExitCode.h"
 #include "tests/support/CliRun.h"
+#include "tests/support/FileAttribute.h"
 #include "tests/support/MisbehavingServer.h"
 #include "tests/support/NginxServer.h"
 #include "tests/support/Patience.h"
@@ -114,10 +115,7 @@ private Q_SLOTS:
         QCOMPARE(
             fetch({"-o"_L, path("a"), real("/file.txt") + "?token=secret"_L}).exitCode, exitGood);
         const auto origin = [](const QString &path) {
-            QByteArray value(1'000, '\0');
-            const ssize_t size = ::getxattr(QFile::encodeName(path).constData(),
-                "user.xdg.origin.url", value.data(), size_t(value.size()));
-            return size < 0 ? QByteArray("(none)") : value.first(size);
+            return attribute(path, "user.xdg.origin.url");
         };
         QCOMPARE(origin(path("a")), real("/file.txt").toLatin1());
         QCOMPARE(fetch({"--private"_L, "-o"_L, path("b"), real("/file.txt")}).exitCode, exitGood);

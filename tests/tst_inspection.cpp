@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/inspection/SecurityTap.h"
+#include "tests/support/FileAttribute.h"
 #include "tests/support/Patience.h"
 #include "tests/support/RuleDirectory.h"
 
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 using namespace Sentinel;
+using Test::attribute;
 using Test::hang;
 using Test::noise;
 using Test::patienceMs;
@@ -26,14 +28,6 @@ using Test::RuleDirectory;
 namespace {
 
 constexpr ConnectionId connectionOfTheTest = 7;
-
-QByteArray attribute(const QString &path, const char *name)
-{
-    QByteArray value(4'096, '\0');
-    const ssize_t size =
-        ::getxattr(QFile::encodeName(path).constData(), name, value.data(), size_t(value.size()));
-    return size < 0 ? QByteArray("(none)") : value.first(size);
-}
 
 } // namespace
 

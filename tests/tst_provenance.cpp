@@ -3,28 +3,20 @@
 
 #include "SecurityTap/Limits.h"
 #include "SecurityTap/content/FileRelease.h"
+#include "tests/support/FileAttribute.h"
 
 #include <QDir>
 #include <QTemporaryDir>
 #include <QTest>
 
-#include <sys/xattr.h>
-
 using namespace Sentinel;
+using Test::attribute;
 using namespace Qt::StringLiterals;
 
 namespace {
 
 constexpr const char *originName = "user.xdg.origin.url";
 constexpr const char *referrerName = "user.xdg.referrer.url";
-
-QByteArray attribute(const QString &path, const char *name)
-{
-    QByteArray value(4'096, '\0');
-    const ssize_t size =
-        ::getxattr(QFile::encodeName(path).constData(), name, value.data(), size_t(value.size()));
-    return size < 0 ? QByteArray("(none)") : value.first(size);
-}
 
 } // namespace
 

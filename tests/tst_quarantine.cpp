@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "SecurityTap/quarantine/Quarantine.h"
 #include "tests/support/ChildProcess.h"
+#include "tests/support/FileAttribute.h"
 #include "tests/support/QuarantineBench.h"
 #include "tests/support/Slowness.h"
 
 #include <QRandomGenerator>
 #include <QTest>
 
-#include <array>
 #include <atomic>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <thread>
 
 using namespace Sentinel;
@@ -486,11 +485,7 @@ void TestQuarantine::restore_keptAddress_isWithTheFile()
     QVERIFY(item);
     const auto restored = m_quarantine->restore(item->id, {m_out, "x"_L, reason});
     QVERIFY2(restored, restored ? "" : qPrintable(restored.error().message));
-    std::array<char, 200> address{};
-    const auto size = ::getxattr(QFile::encodeName(*restored).constData(), "user.xdg.origin.url",
-        address.data(), address.size());
-    QCOMPARE(QByteArray(address.data(), std::max<qsizetype>(size, 0)),
-        QByteArray("https://example.org/x"));
+    QCOMPARE(attribute(*restored, "user.xdg.origin.url"), QByteArray("https://example.org/x"));
 }
 
 void TestQuarantine::restore_unfitTarget_isRefusedAndTheItemStays_data()
